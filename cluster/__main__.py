@@ -1,0 +1,119 @@
+"""`python3 -m cluster up|deploy|down|clean|doctor`: what the Makefile's targets of these names run."""
+
+import os
+import shutil
+import sys
+from types import ModuleType
+
+from cluster import agent_image, context, dapr, debian, engine, images, kind, minikube, tools
+from cluster.console import SurroundingsError, fail, phase, print_phases, run, say
+from cluster.deploy import Deployment
+from cluster.doctor import problems
+from cluster.paths import CACHE, CHECKOUT
+
+PROVIDERS: dict[str, ModuleType] = {"kind": kind, "minikube": minikube}
+
+
+def provider() -> ModuleType:
+    """Return the module of CLUSTER (kind by default). Raises SurroundingsError for another value."""
+    name = os.environ.get("CLUSTER", "kind")
+    if name not in PROVIDERS:
+        raise SurroundingsError(f"CLUSTER={name}: must be one of {', '.join(PROVIDERS)}")
+    return PROVIDERS[name]
+
+
+def up() -> None:
+    """From nothing to a running agent; where something is there, verify it and carry on."""
+    where = provider()
+    with phase("Look around"):
+        doctor()
+    with phase("Docker engine"):
+        engine_was_started = engine.ensure()
+        say("    a Docker engine answers")
+    if images.are_local():
+        with phase("Images, from package registries"):
+            if not shutil.which("debootstrap"):
+                debian.install(["debootstrap"])
+            images.make()
+    with phase("Tools"):
+        tools.ensure([where.__name__.rpartition(".")[2], "kubectl", "helm"])
+    with phase("Cluster"):
+        context.remember()
+        where.ensure(engine_was_started=engine_was_started)
+    with phase("Dapr"):
+        dapr.ensure(where.CONTEXT)
+    deploy()
+    print_phases()
+
+
+def deploy() -> None:
+    """Build the agent's image, apply the overlay, roll out what changed, and show that it works."""
+    where = provider()
+    system = Deployment(where.CONTEXT, where.OVERLAY)
+    with phase("Agent image"):
+        image = agent_image.build()
+        where.load(agent_image.IMAGE, image)
+    with phase(f"Overlay {where.OVERLAY}"):
+        system.apply()
+        system.restart_changed(image)
+    with phase("Rollout"):
+        system.wait(backends=True)
+        system.show_pods()
+    with phase("One event, all the way"):
+        system.send_event()
+    if address := where.address():
+        say(f"\nThe agent answers on {address}, its documentation on {address}/docs:\n    curl {address}/ready")
+    else:
+        say("\nTo reach the agent:\n    kubectl -n fastapi-app port-forward service/fastapi-dapr-agent 8080:80")
+
+
+def down() -> None:
+    """Remove the cluster, its network and its context."""
+    with phase("Remove the cluster"):
+        provider().delete()
+        context.restore()
+    say("    The Docker engine stays, and so do the caches; `make clean` removes what was built.")
+
+
+def clean() -> None:
+    """Remove the cluster, links, .venv and everything that was built."""
+    if engine.answers():
+        down()
+    with phase("Remove what was built"):
+        for link in tools.unlink():
+            say(f"    removed {link}")
+        for folder in (CHECKOUT / ".venv", CHECKOUT / "build", CACHE):
+            if folder.exists():
+                run(["rm", "-rf", folder])
+        images.remove()
+    say("    The Docker engine stays; so do Go's, Maven's and pip's own caches.")
+
+
+def doctor() -> None:
+    """Say what stands in the way of `make up`. Raises SurroundingsError if anything does."""
+    found = problems(provider().__name__.rpartition(".")[2])
+    if found:
+        raise SurroundingsError("\n       ".join(found))
+    say("    nothing stands in the way")
+
+
+COMMANDS = {"up": up, "deploy": deploy, "down": down, "clean": clean, "doctor": doctor}
+
+
+def main(argv: list[str]) -> int:
+    """Run one command and return its exit code: 10 when the surroundings stand in the way."""
+    if len(argv) != 1 or argv[0] not in COMMANDS:
+        print(f"usage: python3 -m cluster {'|'.join(COMMANDS)}", file=sys.stderr)
+        return 4
+    try:
+        COMMANDS[argv[0]]()
+    except SurroundingsError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command carries on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,39 @@
+"""The agent's image: built when what goes into it has changed."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from cluster import images
+from cluster.console import ask, run, say
+from cluster.paths import CHECKOUT, VERSIONS
+
+IMAGE = "fastapi-dapr-agent:latest"
+KEY_LABEL = "fastapi-dapr-agent.key"
+CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+
+
+def python_image() -> str:
+    """Return the base image: ours where there is no registry."""
+    return f"{'local/' if images.are_local() else ''}python:{VERSIONS['python']}-slim"
+
+
+def content_key() -> str:
+    """Return a hash of all that goes into the image."""
+    content = hashlib.sha256((ask(["docker", "image", "inspect", "--format", "{{.Id}}", python_image()]) or python_image()).encode())
+    files = [CHECKOUT / "Dockerfile", CHECKOUT / "requirements.lock", *sorted((CHECKOUT / "app").rglob("*.py"))]
+    for path in files:
+        content.update(f"\0{path.relative_to(CHECKOUT)}\0".encode() + path.read_bytes())
+    return content.hexdigest()[:12]
+
+
+def build() -> str:
+    """Build the image if its content has changed, and return its content key. Raises CommandError."""
+    key = content_key()
+    if ask(["docker", "image", "inspect", "--format", f'{{{{index .Config.Labels "{KEY_LABEL}"}}}}', IMAGE]) == key:
+        say(f"    {IMAGE} is built ({key})")
+        return key
+    bundle = next((path for name in CA_VARIABLES if (path := os.environ.get(name)) and Path(path).is_file()), None)
+    secret = [f"--secret=id=ca-bundle,src={bundle}"] if bundle else []
+    run(["docker", "buildx", "build", "--load", f"--tag={IMAGE}", f"--label={KEY_LABEL}={key}", f"--build-arg=PYTHON_IMAGE={python_image()}", *secret, CHECKOUT])
+    return key

@@ -1,0 +1,56 @@
+"""The Docker engine: the one that runs, or on Debian as root one that is installed and started."""
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from cluster import debian
+from cluster.console import SurroundingsError, ask, run, say
+from cluster.paths import LOGS
+
+START_SECONDS = 60
+
+
+def answers() -> bool:
+    """Tell whether a Docker engine answers."""
+    return bool(ask(["docker", "info", "--format", "{{.ServerVersion}}"]))
+
+
+def ensure() -> bool:
+    """Make sure that an engine answers; returns whether it had to be started. Raises SurroundingsError."""
+    if answers():
+        return False
+    if not debian.can_install():
+        raise SurroundingsError("no Docker engine answers; install Docker Engine, or start it, and run this again")
+    if not shutil.which("dockerd"):
+        _install()
+    _start()
+    return True
+
+
+def _install() -> None:
+    """Install Debian's engine. That of bookworm asks for every capability by name and cannot start a privileged container where one is missing."""
+    packages = ["docker.io", "docker-cli", "docker-buildx"]
+    if debian.codename() != "bookworm":
+        debian.install(["iptables", *packages])
+        return
+    debian.install(["containerd", "iptables", "runc"])
+    debian.offer_release("trixie")
+    debian.install(packages, release="trixie")
+
+
+def _start() -> None:
+    if Path("/run/systemd/system").exists():
+        run(["systemctl", "start", "docker"])
+    else:
+        LOGS.mkdir(parents=True, exist_ok=True)
+        log = LOGS / "dockerd.log"
+        say(f"    $ dockerd >{log} 2>&1 &")
+        with log.open("w") as output:
+            subprocess.Popen(["dockerd"], stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + START_SECONDS
+    while not answers():
+        if time.monotonic() > deadline:
+            raise SurroundingsError(f"the Docker engine did not answer within {START_SECONDS} s; its log: {LOGS / 'dockerd.log'}")
+        time.sleep(0.5)

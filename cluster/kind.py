@@ -1,0 +1,84 @@
+"""The kind cluster: is it there, is it ours, is it whole; make it, fill it, remove it."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from cluster import images
+from cluster.console import SurroundingsError, ask, run, say
+from cluster.paths import CHECKOUT, STATE, VERSIONS
+
+NAME = "fastapi-dapr-agent"
+CONTEXT = f"kind-{NAME}"
+NODE = f"{NAME}-control-plane"
+OVERLAY = "kind"
+PORT = int(os.environ.get("PORT", "8080"))
+# Which node container we made; written before it exists, so that one half made is known as ours.
+OWNED = STATE / "kind-node"
+COMPLETE = "fastapi-dapr-agent/complete=true"
+
+
+def container() -> str | None:
+    """Return the id of the node's container, running or not; None without one."""
+    return ask(["docker", "inspect", "--format", "{{.Id}}", NODE])
+
+
+def is_ours() -> bool:
+    """Tell whether the cluster of this name was made by us (or none exists)."""
+    return container() is None or is_complete() or (OWNED.exists() and OWNED.read_text() in ("creating", container()))
+
+
+def is_complete() -> bool:
+    """Tell whether the cluster answers and was made to its end."""
+    return bool(ask(["kubectl", "--context", CONTEXT, "--request-timeout=5s", "get", "nodes", "--selector", COMPLETE, "--output=name"]))
+
+
+def ensure(*, engine_was_started: bool) -> None:
+    """Make the cluster, unless it is there and whole; one whose containers died with the engine is made anew. Raises SurroundingsError."""
+    if container() and is_complete() and not engine_was_started:
+        say(f"    the cluster {NAME} is there")
+        return
+    if container():
+        say(f"    the cluster {NAME} is not whole (its creation was interrupted, or the engine ended): it is made anew")
+        run(["kind", "delete", "cluster", "--name", NAME])
+    OWNED.parent.mkdir(parents=True, exist_ok=True)
+    OWNED.write_text("creating")
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
+        config.write((CHECKOUT / "cluster/kind.yaml").read_text().replace("hostPort: 8080", f"hostPort: {PORT}"))
+        config.flush()
+        node = f"local/kind-node:v{VERSIONS['kubernetes']}" if images.are_local() else f"kindest/node:v{VERSIONS['kubernetes']}"
+        run(["kind", "create", "cluster", "--name", NAME, "--image", node, "--config", config.name, "--wait", "120s"])
+    OWNED.write_text(container() or "")
+    run(["kubectl", "--context", CONTEXT, "label", "nodes", "--all", "--overwrite", COMPLETE])
+
+
+def load(image: str, key: str) -> None:
+    """Bring an image of this machine into the node, unless its content is there. Raises CommandError."""
+    loaded = STATE / "kind-loaded"
+    if loaded.exists() and loaded.read_text() == f"{container()} {key}":
+        return
+    run(["kind", "load", "docker-image", "--name", NAME, image])
+    loaded.write_text(f"{container()} {key}")
+
+
+def delete() -> None:
+    """Remove the cluster, and kind's network when nobody else is on it. Raises SurroundingsError when the cluster is not ours."""
+    if not is_ours():
+        raise SurroundingsError(f"the kind cluster {NAME} was not made by this project; remove it yourself: kind delete cluster --name {NAME}")
+    if container():
+        run(["kind", "delete", "cluster", "--name", NAME])
+    if ask(["docker", "network", "inspect", "--format", "{{len .Containers}}", "kind"]) == "0":
+        run(["docker", "network", "rm", "kind"])
+    OWNED.unlink(missing_ok=True)
+
+
+def address() -> str:
+    """Return where the agent answers on this machine."""
+    return f"http://127.0.0.1:{PORT}"
+
+
+def port_owner_is_us() -> bool:
+    """Tell whether the node's container is what listens on our port."""
+    return f"127.0.0.1:{PORT}" in (ask(["docker", "port", NODE]) or "")
+
+

@@ -1,0 +1,1 @@
+"""Every image, made from package registries, for machines that reach no container registry."""

@@ -1,0 +1,116 @@
+"""How each kind of part is built: by the ordinary client of its registry, into the cache, once per content."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from cluster.console import ask, run, say
+from cluster.paths import CACHE
+from images.recipe import Part
+
+KEY_LABEL = "fastapi-dapr-agent.key"
+
+
+def folder_of(part: Part) -> Path:
+    """Return where the cache keeps what a part (of a kind that makes files) consists of."""
+    return CACHE / part.kind / f"{part.name}-{part.key}"
+
+
+def is_built(part: Part) -> bool:
+    """Tell whether this very content is there already."""
+    if part.kind == "image":
+        return image_key(part.local) == part.key
+    if part.kind == "debian":
+        return folder_of(part).exists() and image_key(part.local) == part.key
+    return folder_of(part).exists()
+
+
+def image_key(image: str) -> str | None:
+    """Return the content key that a local image was labelled with."""
+    return ask(["docker", "image", "inspect", "--format", f'{{{{index .Config.Labels "{KEY_LABEL}"}}}}', image])
+
+
+def build(part: Part) -> None:
+    """Build a part; parts it needs must be there. Raises CommandError."""
+    if part.kind == "image":
+        _image(part)
+        return
+    if not folder_of(part).exists():
+        _into_cache(part)
+    if part.kind == "debian":
+        archive = folder_of(part) / "rootfs.tar"
+        run(["docker", "import", "--change", f"LABEL {KEY_LABEL}={part.key}", archive, part.local])
+
+
+def _into_cache(part: Part) -> None:
+    """Build beside the final place and move there at the end, so that what was interrupted is never taken for whole."""
+    final = folder_of(part)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{part.name}-", dir=final.parent))
+    try:
+        for path, data in part.files.items():
+            (work / path).parent.mkdir(parents=True, exist_ok=True)
+            (work / path).write_bytes(data)
+        FILES[part.kind](part, work)
+        work.chmod(0o755)
+        work.rename(final)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _go(part: Part, work: Path) -> None:
+    tags = part.settings.get("tags", "")
+    env = {"CGO_ENABLED": "0", "GOFLAGS": f"-buildvcs=false -mod=mod -tags={tags.replace(' ', ',')}"}
+    run(["go", "mod", "tidy"], cwd=work, env=env)
+    flags = f"-s -w {part.settings.get('ldflags', '')}".strip()
+    run(["go", "build", "-trimpath", "-ldflags", flags, "-o", f"bin{os.sep}", "tool"], cwd=work, env=env)
+    for destination, (module, source) in part.settings.get("files", {}).items():
+        found = subprocess.run(["go", "list", "-m", "-json", module], cwd=work, capture_output=True, text=True, check=True)
+        shutil.copytree(Path(json.loads(found.stdout)["Dir"]) / source, work / destination)
+        run(["chmod", "-R", "u+w", work / destination])
+
+
+def _debian(part: Part, work: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="debootstrap-", dir=work) as root:
+        run(["debootstrap", "--variant=minbase", part.name, root])
+        excluded = ["--exclude=./var/cache/apt/archives/*.deb", "--exclude=./var/lib/apt/lists/*", "--exclude=./dev/*"]
+        run(["tar", "--create", "--file", work / "rootfs.tar", "--directory", root, *excluded, "."])
+
+
+def _maven(part: Part, work: Path) -> None:
+    version = f"-D{part.name}.version={next(iter(part.build_args.values()))}"
+    run(["mvn", "--batch-mode", "--no-transfer-progress", version, "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={work / 'libs'}"], cwd=work)
+
+
+def _pypi(part: Part, work: Path) -> None:
+    run([sys.executable, "-m", "pip", "download", "--no-deps", "--dest", work, f"{part.name}=={next(iter(part.build_args.values()))}"])
+
+
+FILES: dict[str, Callable[[Part, Path], None]] = {"go": _go, "debian": _debian, "maven": _maven, "pypi": _pypi}
+
+
+def _image(part: Part) -> None:
+    with tempfile.TemporaryDirectory() as context:
+        for path, data in part.files.items():
+            target = Path(context) / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+            target.chmod((part.folder / path).stat().st_mode if (part.folder / path).exists() else 0o644)
+        options = [f"--target={part.settings['target']}"] if "target" in part.settings else []
+        options += [f"--build-arg={name}={value}" for name, value in part.build_args.items()]
+        options += [f"--build-context={need.kind}-{need.name}={folder_of(need)}" for need in part.needs if need.kind in FILES and need.kind != "debian"]
+        run(["docker", "buildx", "build", "--load", f"--tag={part.local}", f"--label={KEY_LABEL}={part.key}", *options, context])
+
+
+def build_all(parts: dict[str, Part]) -> None:
+    """Build what is not there yet, in order, and say so for each part."""
+    for part in parts.values():
+        if is_built(part):
+            continue
+        say(f"    {part.id}")
+        build(part)
