@@ -1,0 +1,1 @@
+"""Acceptance suite: the nine criteria and the scenarios, proven on a running cluster."""

@@ -1,0 +1,54 @@
+"""The criteria and scenarios as data, read from criteria.toml."""
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+FILE = Path(__file__).parents[1] / "criteria.toml"
+TIERS = ("default", "faults", "endurance")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One criterion or scenario: its id, what it checks, and its bounds (each in the unit its name ends with)."""
+
+    id: str
+    title: str
+    checks: str
+    kind: str
+    tier: str = "default"
+    bounds: dict[str, float] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    minutes: float = 0.05
+
+
+def load(file: Path = FILE) -> dict[str, Entry]:
+    """Every entry by id, in the order in which they run. Raises ValueError for an entry that is not well formed."""
+    document = tomllib.loads(file.read_text())
+    entries: dict[str, Entry] = {}
+    for kind in ("criterion", "scenario"):
+        for raw in document.get(kind, []):
+            try:
+                entry = Entry(kind=kind, **{**raw, "faults": tuple(raw.get("faults", ()))})
+            except TypeError as error:
+                raise ValueError(f"{file.name}: {kind} {raw.get('id', '?')}: {error}") from error
+            if entry.id in entries or entry.tier not in TIERS:
+                raise ValueError(f"{file.name}: {entry.id}: its id is taken, or its tier is none of {TIERS}")
+            entries[entry.id] = entry
+    return entries
+
+
+ENTRIES = load()
+
+
+def proves(entry_id: str) -> pytest.MarkDecorator:
+    """Mark a test as the proof of one entry: it gets the fixture `entry` and the entry's id."""
+    entry = ENTRIES[entry_id]
+    return pytest.mark.parametrize("entry", [pytest.param(entry, id=entry.id)])
+
+
+def unproven(proven: set[str]) -> list[str]:
+    """Entries of the file that no test proves."""
+    return [entry_id for entry_id in ENTRIES if entry_id not in proven]

@@ -1,0 +1,42 @@
+"""What has to be there before a run can say anything about the system."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.errors import EnvironmentNotReadyError
+from acceptance.harness.kubeconfig import private_copy
+from acceptance.harness.kubectl import KubectlError
+from acceptance.harness.options import Options
+
+
+@contextmanager
+def opened(options: Options) -> Iterator[Cluster]:
+    """The cluster that the options name, checked. Raises EnvironmentNotReadyError."""
+    with private_copy(options.cluster, options.context) as kubectl:
+        cluster = Cluster(kubectl)
+        require_dapr(cluster)
+        require_disk(cluster)
+        yield cluster
+
+
+def require_dapr(cluster: Cluster) -> None:
+    """Raise EnvironmentNotReadyError unless the cluster knows Dapr's kinds."""
+    try:
+        cluster.kubectl.run("get", "crd", "components.dapr.io", "-o", "name")
+    except KubectlError as error:
+        raise EnvironmentNotReadyError(f"Dapr is not installed: {error}") from error
+
+
+def require_disk(cluster: Cluster) -> None:
+    """Raise EnvironmentNotReadyError when a node is out of disk."""
+    nodes = cluster.core.list_node(_request_timeout=10).items
+    full = [
+        node.metadata.name
+        for node in nodes
+        if node.metadata and node.status
+        for condition in node.status.conditions or []
+        if condition.type == "DiskPressure" and condition.status == "True"
+    ]
+    if full:
+        raise EnvironmentNotReadyError(f"node {', '.join(map(str, full))} reports DiskPressure: free some disk")

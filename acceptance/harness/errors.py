@@ -1,0 +1,45 @@
+"""The ways a run can end that are not a pass, and the exit code of each."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What `pytest acceptance` tells the shell; pytest's own codes keep their meaning."""
+
+    OK = 0
+    FAILED = 1
+    INTERRUPTED = 2
+    NOT_READY = 10
+    UNDO_INCOMPLETE = 11
+
+
+class NotYetError(Exception):
+    """What is still missing; waiting longer may help."""
+
+
+class HopelessError(Exception):
+    """Why waiting longer cannot help."""
+
+
+class UnmetError(AssertionError):
+    """An expectation that did not hold: what was expected, what was last seen, and for how long."""
+
+    def __init__(self, expected: str, seen: object, since_s: float | None = None) -> None:
+        super().__init__(f"expected {expected}; seen {seen}")
+        self.expected = expected
+        self.seen = str(seen)
+        self.since_s = since_s
+
+
+class EnvironmentNotReadyError(Exception):
+    """The surroundings, not the system under test, keep the run from saying anything (exit 10)."""
+
+
+class UndoIncompleteError(Exception):
+    """A fault could not be undone; names what is left to do by hand (exit 11)."""
+
+
+def expect(holds: object, expected: str, seen: object) -> None:
+    """Raise UnmetError unless `holds`."""
+    if not holds:
+        raise UnmetError(expected, seen)

@@ -1,0 +1,169 @@
+"""Faults as context managers: from a steady state, on our own workloads, seen to bite, and always undone."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from acceptance.harness.cluster import Cluster, Pod, Workload
+from acceptance.harness.errors import EnvironmentNotReadyError, NotYetError
+from acceptance.harness.journal import Journal, Undo
+from acceptance.harness.node import Node
+from acceptance.harness.timeline import Timeline
+from acceptance.harness.waiting import Waiting
+from acceptance.harness.workload import find, require_ready
+
+PART_OF = ("app.kubernetes.io/part-of", "fastapi-dapr-agent")
+AWAY_S = 25.0
+FROZEN_S = 20.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a fault hits: a workload, and the container in its pod."""
+
+    namespace: str
+    name: str
+    container: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name} ({self.container})"
+
+
+@dataclass
+class Fault:
+    """A fault that is biting: since when, and until when it has to last."""
+
+    at: float
+    lasts_s: float
+    how: str
+
+    def remaining_s(self) -> float:
+        """Seconds until it has lasted long enough."""
+        return max(0.0, self.at + self.lasts_s - time.monotonic())
+
+
+@dataclass
+class Faults:
+    """Injects faults into one cluster and takes them back."""
+
+    cluster: Cluster
+    journal: Journal
+    waiting: Waiting
+    require_steady: Callable[[], None]
+    allowed: frozenset[str] = frozenset()
+
+    @contextmanager
+    def killed(self, target: Target, timeline: Timeline, away_s: float = AWAY_S) -> Iterator[Fault]:
+        """Scale the StatefulSet to 0 and SIGKILL its container from the node; it comes back after `away_s`."""
+        workload, pod = self._begin(target)
+        node, container = Node(pod.node), pod.containers[target.container].id
+        entry = self.journal.promise("scale", namespace=target.namespace, name=target.name, replicas=workload.desired)
+        try:
+            self.cluster.scale(target.namespace, target.name, 0)
+            how = "scaled to 0, SIGKILL from the node"
+            if node.reachable():
+                self._require_bite(node.signal(container, "KILL"), f"{target}: no process found on {pod.node}")
+                self._until(lambda: not node.pids(container), f"every process of {target} to be gone")
+            else:
+                how = "scaled to 0, pod deleted by force (the node cannot be entered)"
+                self.cluster.delete_pod(pod.namespace, pod.name, grace_s=0)
+                self._until(lambda: not self._pod_exists(pod), f"pod {pod.name} to be gone")
+            fault = Fault(timeline.note("fault", "killed", f"{target}: {how}"), away_s, how)
+            yield fault
+            self.waiting.through(fault.remaining_s(), f"{target} to stay away")
+        finally:
+            self.journal.undo(entry)
+            timeline.note("fault", "undone", str(target))
+
+    @contextmanager
+    def frozen(self, target: Target, timeline: Timeline, lasts_s: float = FROZEN_S) -> Iterator[Fault]:
+        """Stop every process of a container from the node. Raises EnvironmentNotReadyError where that is impossible."""
+        _, pod = self._begin(target)
+        node, container = Node(pod.node), pod.containers[target.container].id
+        if not node.reachable():
+            raise EnvironmentNotReadyError(
+                f"node {pod.node} cannot be entered from here, so nothing in it can be frozen"
+            )
+        entry = self.journal.promise("continue", node=pod.node, container=container)
+        try:
+            self._require_bite(node.signal(container, "STOP"), f"{target}: no process found on {pod.node}")
+            self._until(lambda: set(node.states(container).values()) == {"T"}, f"every process of {target} in state T")
+            fault = Fault(timeline.note("fault", "frozen", str(target)), lasts_s, "SIGSTOP from the node")
+            yield fault
+            self.waiting.through(fault.remaining_s(), f"{target} to stay frozen")
+        finally:
+            self.journal.undo(entry)
+            timeline.note("fault", "undone", str(target))
+
+    @contextmanager
+    def killed_in_place(self, target: Target, timeline: Timeline) -> Iterator[Fault]:
+        """SIGKILL one container and leave its restart to kubelet; afterwards the pod is replaced: fresh back-off."""
+        _, pod = self._begin(target)
+        node, container = Node(pod.node), pod.containers[target.container].id
+        if not node.reachable():
+            raise EnvironmentNotReadyError(
+                f"node {pod.node} cannot be entered from here, so nothing in it can be killed"
+            )
+        entry = self.journal.promise("replace", namespace=pod.namespace, name=pod.name)
+        try:
+            self._require_bite(node.signal(container, "KILL"), f"{target}: no process found on {pod.node}")
+            fault = Fault(timeline.note("fault", "killed", f"{target}: in place"), 0, "SIGKILL from the node")
+            self._until(
+                lambda: self._container_id(pod, target) not in {container, ""}, f"{target} with a new container"
+            )
+            yield fault
+        finally:
+            self.journal.undo(entry)
+            timeline.note("fault", "undone", f"{target}: pod replaced")
+
+    def _begin(self, target: Target) -> tuple[Workload, Pod]:
+        """The target's workload and pod, once the steady state holds and it may be hit."""
+        self.require_steady()
+        workload = find(self.cluster, target.namespace, target.name)
+        self._require_allowed(workload)
+        require_ready(self.cluster, target.namespace, target.name)
+        return workload, self.cluster.pods(target.namespace, workload.selector)[0]
+
+    def _require_allowed(self, workload: Workload) -> None:
+        key, value = PART_OF
+        name = f"{workload.namespace}/{workload.name}"
+        if workload.labels.get(key) != value and name not in self.allowed:
+            raise EnvironmentNotReadyError(
+                f"{name} does not carry {key}: {value}; --fault-backends {name} allows to hit it"
+            )
+
+    def _require_bite(self, bitten: object, otherwise: str) -> None:
+        if not bitten:
+            raise EnvironmentNotReadyError(f"the fault did not bite: {otherwise}")
+
+    def _until(self, holds: Callable[[], bool], expected: str) -> None:
+        def bitten() -> None:
+            if not holds():
+                raise NotYetError("the fault has not bitten yet")
+
+        try:
+            self.waiting.until(expected, bitten, within_s=15, interval_s=0.05)
+        except AssertionError as error:
+            raise EnvironmentNotReadyError(f"the fault did not bite: {error}") from error
+
+    def _pod_exists(self, pod: Pod) -> bool:
+        return any(one.uid == pod.uid for one in self.cluster.pods(pod.namespace))
+
+    def _container_id(self, pod: Pod, target: Target) -> str:
+        found = [one for one in self.cluster.pods(pod.namespace) if one.uid == pod.uid]
+        return found[0].containers[target.container].id if found else ""
+
+
+def resume(node: str, container: str) -> None:
+    """Let the processes of a stopped container go on; a container that is gone needs nothing."""
+    Node(node).signal(container, "CONT")
+
+
+def undo_table(cluster: Cluster) -> dict[str, Undo]:
+    """How each kind of journal entry is undone; every step may be repeated."""
+    return {
+        "scale": cluster.scale,
+        "continue": resume,
+        "replace": cluster.delete_pod,
+    }

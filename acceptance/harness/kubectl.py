@@ -1,0 +1,53 @@
+"""kubectl as an argument list, on one kubeconfig and context."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from acceptance.harness.errors import EnvironmentNotReadyError
+
+
+class KubectlError(Exception):
+    """A kubectl call that failed: the command and what it said."""
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """Runs kubectl against one cluster, never through a shell."""
+
+    kubeconfig: Path
+    context: str
+
+    def command(self, *arguments: str) -> list[str]:
+        """The whole argument list of a call."""
+        binary = shutil.which("kubectl")
+        if not binary:
+            raise EnvironmentNotReadyError("kubectl is not on PATH")
+        return [binary, f"--kubeconfig={self.kubeconfig}", f"--context={self.context}", *arguments]
+
+    def run(self, *arguments: str, stdin: str | None = None, timeout_s: float = 30) -> str:
+        """What kubectl printed. Raises KubectlError when it fails or takes longer than `timeout_s`."""
+        try:
+            done = subprocess.run(  # noqa: S603 -- an argument list, no shell
+                self.command(*arguments), input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise KubectlError(f"kubectl {' '.join(arguments[:6])}: no answer within {timeout_s} s") from error
+        if done.returncode:
+            raise KubectlError(f"kubectl {' '.join(arguments[:6])}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """A kubectl that stays; its errors come on the same pipe. It dies with this run, also by SIGKILL."""
+        command = self.command(*arguments)
+        if setpriv := shutil.which("setpriv"):
+            command = [setpriv, "--pdeathsig", "TERM", *command]
+        return subprocess.Popen(  # noqa: S603 -- an argument list, no shell
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            bufsize=1,
+        )

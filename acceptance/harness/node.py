@@ -1,0 +1,65 @@
+"""A node entered from this machine, to signal a container's processes from outside its own PID namespace."""
+
+import re
+import shutil
+import subprocess
+
+from acceptance.harness.errors import EnvironmentNotReadyError
+
+CONTAINER_ID = re.compile(r"[0-9a-f]{12,}")
+
+
+class Node:
+    """A node that is a container of this machine's engine, as kind's and minikube's docker driver make them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def reachable(self) -> bool:
+        """Whether the node can be entered from here."""
+        if not shutil.which("docker"):
+            return False
+        try:
+            self._sh("true")
+        except EnvironmentNotReadyError:
+            return False
+        return True
+
+    def pids(self, container_id: str) -> list[int]:
+        """Every process of a container, as the node numbers them; empty when the container is gone."""
+        if not CONTAINER_ID.fullmatch(container_id):
+            raise ValueError(f"{container_id!r} is not a container id")
+        found = self._sh(f"grep -ls {container_id} /proc/[0-9]*/cgroup || true").split()
+        return [int(path.split("/")[2]) for path in found]
+
+    def signal(self, container_id: str, signal: str) -> list[int]:
+        """Send KILL, STOP or CONT to every process of a container; the processes it was sent to."""
+        pids = self.pids(container_id)
+        if pids:
+            self._sh(f"kill -{signal} {' '.join(map(str, pids))} 2>/dev/null || true")
+        return pids
+
+    def states(self, container_id: str) -> dict[int, str]:
+        """The state letter of each process of a container: T is stopped."""
+        pids = self.pids(container_id)
+        if not pids:
+            return {}
+        files = " ".join(f"/proc/{pid}/stat" for pid in pids)
+        lines = self._sh(f"cat {files} 2>/dev/null || true").splitlines()
+        # The name in parentheses may hold anything, so what counts begins behind the last one.
+        return {int(line.split(" ")[0]): line.rpartition(")")[2].split()[0] for line in lines}
+
+    def _sh(self, script: str) -> str:
+        try:
+            done = subprocess.run(  # noqa: S603 -- an argument list; the script holds numbers and a checked id only
+                ["docker", "exec", self.name, "sh", "-c", script],  # noqa: S607 -- found on PATH like the user's own
+                capture_output=True,
+                text=True,
+                timeout=20,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise EnvironmentNotReadyError(f"node {self.name}: no answer within 20 s") from error
+        if done.returncode:
+            raise EnvironmentNotReadyError(f"node {self.name} cannot be entered: {done.stderr.strip()}")
+        return done.stdout

@@ -1,0 +1,15 @@
+"""What a run would do, without doing it."""
+
+from collections.abc import Iterator
+
+from acceptance.harness.catalogue import Entry
+from acceptance.harness.options import Options
+
+
+def plan(entries: list[Entry], options: Options) -> Iterator[str]:
+    """Order, faults and minutes of the chosen entries, a line each."""
+    yield f"plan: tiers {', '.join(options.tiers)}; time scale {options.time_scale:g}; nothing is touched"
+    for entry in entries:
+        faults = "; ".join(entry.faults) or "no fault"
+        yield f"{entry.id:<40} {entry.minutes:>5.1f} min  {faults}"
+    yield f"{len(entries)} entries, about {sum(entry.minutes for entry in entries):.0f} min"

@@ -1,0 +1,40 @@
+"""Restarting a workload by replacing its pods."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.errors import NotYetError
+from acceptance.harness.faults import Target
+from acceptance.harness.waiting import Waiting
+from acceptance.harness.workload import find, require_ready
+
+
+@dataclass
+class Restart:
+    """How long a restart took until the workload was ready with new pods only."""
+
+    seconds: float = 0.0
+
+
+@contextmanager
+def replaced(cluster: Cluster, target: Target, waiting: Waiting, within_s: float) -> Iterator[Restart]:
+    """Delete every pod of a workload; on leaving, new ones are ready and the old ones are gone."""
+    started = time.monotonic()
+    workload = find(cluster, target.namespace, target.name)
+    old = {pod.uid for pod in cluster.pods(target.namespace, workload.selector)}
+    for pod in cluster.pods(target.namespace, workload.selector):
+        cluster.delete_pod(pod.namespace, pod.name)
+    restart = Restart()
+    yield restart
+
+    def with_new_pods_only() -> None:
+        left = [pod.name for pod in cluster.pods(target.namespace, workload.selector) if pod.uid in old]
+        if left:
+            raise NotYetError(f"{', '.join(left)} is still there")
+        require_ready(cluster, target.namespace, target.name)
+
+    waiting.until(f"{target.name} with new pods only", with_new_pods_only, within_s)
+    restart.seconds = time.monotonic() - started

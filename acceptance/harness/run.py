@@ -1,0 +1,170 @@
+"""One run of the suite as pytest sees it: what is collected, how failures read, what is reported, how it ends."""
+
+import os
+import secrets
+from collections.abc import Generator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acceptance.harness import report
+from acceptance.harness.api import Api
+from acceptance.harness.catalogue import ENTRIES, Entry, unproven
+from acceptance.harness.diagnostics import explain
+from acceptance.harness.errors import EnvironmentNotReadyError, ExitCode, UndoIncompleteError, expect
+from acceptance.harness.options import Options
+from acceptance.harness.plan import plan
+from acceptance.harness.port_forward import PortForward
+from acceptance.harness.results import Result
+from acceptance.harness.timeline import Timeline
+from acceptance.harness.waiting import Waiting
+
+CAUSES = {EnvironmentNotReadyError: ExitCode.NOT_READY, UndoIncompleteError: ExitCode.UNDO_INCOMPLETE}
+# With several causes, the one that most needs somebody's hand.
+PRECEDENCE = (ExitCode.UNDO_INCOMPLETE, ExitCode.NOT_READY, ExitCode.INTERRUPTED, ExitCode.FAILED)
+
+
+class Run:
+    """The plugin of one run, and its state."""
+
+    NAME = "acceptance-run"
+
+    def __init__(self, config: pytest.Config, options: Options) -> None:
+        self.config = config
+        self.options = options
+        self.id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        self.folder = config.rootpath / "artifacts" / self.id
+        self.waiting = Waiting(options.time_scale, self.show)
+        self.forwards: list[PortForward] = []
+        self.results: dict[str, Result] = {}
+        self.agent: Api | None = None
+        self._causes: set[int] = set()
+        if not options.plan and not config.option.collectonly:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        self.folder.mkdir(parents=True)
+        latest = self.folder.parent / "latest"
+        latest.unlink(missing_ok=True)
+        latest.symlink_to(self.id)
+        self.config.option.xmlpath = self.config.option.xmlpath or str(self.folder / "junit.xml")
+
+    def show(self, line: str) -> None:
+        """A line of progress, on the terminal whatever is captured."""
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter:
+            reporter.ensure_newline()
+            reporter.write_line(f"  {line}")
+
+    def timeline(self, test: str) -> Timeline:
+        """The timeline of a test."""
+        return self.results[test].timeline
+
+    def measure(self, node: pytest.Item, entry: Entry, name: str, value: float) -> None:
+        """Note a number and hold it against its bound. Raises UnmetError above it."""
+        bound = entry.bounds.get(name)
+        limit = bound * self.options.time_scale if bound is not None and name.endswith("_s") else bound
+        self.results[node.nodeid].numbers[name] = (round(value, 3), limit)
+        node.user_properties.append((name, round(value, 3)))
+        if limit is not None:
+            expect(value <= limit, f"{name} of at most {limit:g}", f"{value:.3f}")
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Run what the chosen tiers hold, in the order of the criteria file; the file and the tests have to agree."""
+        entries = {item.nodeid: _entry(item) for item in items}
+        ours = [item for item in items if entries[item.nodeid]]
+        whole = [Path(arg).resolve() for arg in config.args] == [config.rootpath / "acceptance"]
+        missing = unproven({entry.id for entry in entries.values() if entry})
+        if whole and not config.option.keyword and missing:
+            raise pytest.UsageError(f"criteria.toml lists what no test proves: {', '.join(missing)}")
+        order = list(ENTRIES)
+        ours.sort(key=lambda item: order.index(_entry_of(item).id))
+        chosen = [item for item in ours if _entry_of(item).tier in self.options.tiers]
+        config.hook.pytest_deselected(items=[item for item in ours if item not in chosen])
+        items[:] = [item for item in items if item not in ours] + chosen
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Print the plan instead of running, when only that is asked for."""
+        if not self.options.plan:
+            return None
+        for line in plan([_entry_of(item) for item in session.items if _entry(item)], self.options):
+            self.show(line)
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Begin to keep what this test sees."""
+        if entry := _entry(item):
+            self.results[item.nodeid] = Result(entry)
+            self.waiting.retries = 0
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Turn a failure into the few lines that explain it; the traceback goes to a file."""
+        outcome = yield
+        result = self.results.get(item.nodeid)
+        if result is None:
+            return outcome
+        result.duration_s += outcome.duration
+        result.retries = self.waiting.retries
+        if call.excinfo and outcome.failed:
+            self._causes |= {code for kind, code in CAUSES.items() if isinstance(call.excinfo.value, kind)}
+            details = self._keep(f"failures/{result.entry.id}-{outcome.when}.txt", str(outcome.longrepr))
+            explanation = explain(call.excinfo.value, result.entry, self.agent, details)
+            result.fail(explanation)
+            outcome.longrepr = "\n".join(explanation.lines())
+        if outcome.when == "call":
+            item.user_properties.append(("retries", result.retries))
+        return outcome
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write the reports and decide how the run ends."""
+        if self.options.plan or not self.folder.exists():
+            return
+        codes = self._causes | {int(exitstatus)}
+        session.exitstatus = next((code for code in PRECEDENCE if code in codes), int(exitstatus))
+        for result in self.results.values():
+            if lines := "\n".join(result.timeline.lines()):
+                self._keep(f"timeline/{result.entry.id}.jsonl", lines)
+        report.write(self.folder, self.summary(session.exitstatus))
+
+    def summary(self, exit_code: int) -> dict[str, Any]:
+        """The whole run as report.json has it."""
+        return {
+            "run": self.id,
+            "exit_code": int(exit_code),
+            "time_scale": self.options.time_scale,
+            "tiers": list(self.options.tiers),
+            "forwards": {one.workload: {"opened": one.opened, "reopened": one.reopened} for one in self.forwards},
+            "results": [result.as_data() for result in self.results.values()],
+        }
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say where the reports are."""
+        if self.folder.exists():
+            terminalreporter.write_line(f"reports: {os.path.relpath(self.folder)}")
+
+    def _keep(self, name: str, text: str) -> str:
+        file = self.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return os.path.relpath(file)
+
+
+def _entry(item: pytest.Item) -> Entry | None:
+    entry = (
+        item.callspec.params.get("entry") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
+    )
+    return entry if isinstance(entry, Entry) else None
+
+
+def _entry_of(item: pytest.Item) -> Entry:
+    entry = _entry(item)
+    assert entry
+    return entry

@@ -1,0 +1,63 @@
+"""The system under test: its names, as the contract fixes them, and its steady state."""
+
+from acceptance.harness.api import Api, shorten
+from acceptance.harness.cluster import Cluster, Pod
+from acceptance.harness.errors import NotYetError, UnmetError
+from acceptance.harness.faults import Target
+from acceptance.harness.waiting import Waiting
+from acceptance.harness.workload import find, require_ready
+
+NAMESPACE = "fastapi-app"
+DAPR_NAMESPACE = "dapr-system"
+AGENT = "fastapi-dapr-agent"
+CALLER = "fastapi-dapr-caller"
+PUBSUB = "kafka-pubsub"
+STATESTORE = "postgres-statestore"
+TOPIC = "agent-events"
+STATE_TABLE = "agent_state"
+CHECKS = {"api", "database", "dapr", "pubsub", "statestore"}
+
+APP_PORT = 8000
+SIDECAR_PORT = 3500
+SIDECAR_METRICS_PORT = 9090
+SIDECAR_INTERNAL_PORT = 50002
+
+AGENT_APP = Target(NAMESPACE, AGENT, "fastapi")
+AGENT_SIDECAR = Target(NAMESPACE, AGENT, "daprd")
+KAFKA = Target("kafka", "kafka", "kafka")
+POSTGRES = Target("postgres", "postgres-postgresql", "postgresql")
+BACKENDS = {
+    "kafka": ("kafka.kafka.svc.cluster.local", 9092),
+    "postgres": ("postgres-postgresql.postgres.svc.cluster.local", 5432),
+}
+
+
+def component_metadata(cluster: Cluster, component: str) -> dict[str, str]:
+    """The literal metadata of a Component. Raises UnmetError when it does not exist."""
+    components = cluster.dapr_resources(NAMESPACE, "components")
+    if component not in components:
+        raise UnmetError(f"Component {component} in {NAMESPACE}", f"Components: {', '.join(components) or 'none'}")
+    return {one["name"]: str(one.get("value", "")) for one in components[component]["spec"]["metadata"]}
+
+
+def agent_pod(cluster: Cluster) -> Pod:
+    """The agent's oldest pod that is not leaving. Raises NotYetError when there is none."""
+    selector = find(cluster, NAMESPACE, AGENT).selector
+    pods = [pod for pod in cluster.pods(NAMESPACE, selector) if not pod.leaving]
+    if not pods:
+        raise NotYetError(f"{AGENT} has no pod")
+    return pods[0]
+
+
+def require_steady(cluster: Cluster, agent: Api) -> None:
+    """Raise NotYetError naming what is missing, unless agent and caller are rolled out and /ready is green."""
+    for name in (AGENT, CALLER):
+        require_ready(cluster, NAMESPACE, name)
+    answer = agent.call("GET", "/ready")
+    if answer.status_code != 200:
+        raise NotYetError(f"/ready answers {shorten(answer, 600)}")
+
+
+def until_steady(cluster: Cluster, agent: Api, waiting: Waiting, within_s: float = 30) -> None:
+    """Wait for the steady state. Raises UnmetError naming what is missing."""
+    waiting.until("the steady state", lambda: require_steady(cluster, agent), within_s)

@@ -1,0 +1,31 @@
+"""A topic as a consumer of the run's own sees it, from inside the cluster."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from acceptance.harness.toolbox import Toolbox
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic, read in a consumer group of the run's own that leaves no offsets behind."""
+
+    toolbox: Toolbox
+    brokers: str
+    name: str
+    group: str
+
+    def offsets(self) -> dict[str, int]:
+        """Where each partition ends now. Raises KubectlError when the broker or the topic is away."""
+        offsets: dict[str, int] = self.toolbox.run("topic", "offsets", self._wanted())
+        return offsets
+
+    def find(self, event_id: str, offsets: dict[str, int], within_s: float) -> dict[str, Any] | None:
+        """The first record behind `offsets` that carries the id: partition, offset, key, value."""
+        wanted = self._wanted(id=event_id, offsets=offsets, within_s=within_s)
+        found: dict[str, Any] | None = self.toolbox.run("topic", "find", wanted, timeout_s=within_s + 20)
+        return found
+
+    def _wanted(self, **more: object) -> str:
+        return json.dumps({"brokers": self.brokers, "group": self.group, "topic": self.name, **more})

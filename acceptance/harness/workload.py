@@ -1,0 +1,105 @@
+"""Whether a workload is ready, what is missing if not, and when waiting cannot help."""
+
+from collections.abc import Callable
+
+from acceptance.harness.cluster import Cluster, Container, Pod, Workload
+from acceptance.harness.errors import HopelessError, NotYetError
+from acceptance.harness.kubectl import KubectlError
+
+PULL_FAILURES = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
+CONFIG_FAILURES = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+# kubelet restarts at once the first time; a loop is more than that.
+LOOP_RESTARTS = 2
+
+
+def find(cluster: Cluster, namespace: str, name: str) -> Workload:
+    """A Deployment or StatefulSet by name. Raises NotYetError while it does not exist."""
+    found = [workload for workload in cluster.workloads(namespace) if workload.name == name]
+    if not found:
+        raise NotYetError(f"{namespace} has no Deployment or StatefulSet {name}")
+    return found[0]
+
+
+def require_ready(cluster: Cluster, namespace: str, name: str) -> Workload:
+    """The workload, when all that is wanted of it is updated and ready.
+
+    Raises NotYetError saying what is missing now, HopelessError saying why waiting cannot help.
+    """
+    workload = find(cluster, namespace, name)
+    pods = cluster.pods(namespace, workload.selector)
+    for pod in pods:
+        require_hope(cluster, pod)
+    if not workload.current:
+        raise NotYetError(f"{workload.reference}: its controller has not seen the last change yet")
+    if not pods and workload.desired:
+        require_admission(cluster, workload)
+    missing = [text for pod in pods if (text := missing_in(pod))]
+    if workload.desired == 0 or workload.ready < workload.desired or workload.updated < workload.desired or missing:
+        raise NotYetError(
+            f"{workload.reference}: {workload.ready}/{workload.desired} replicas ready, {workload.updated} updated"
+            + "".join(f"; {text}" for text in missing)
+        )
+    return workload
+
+
+def missing_in(pod: Pod) -> str:
+    """What a pod still lacks, in a few words; empty for a ready one."""
+    if pod.leaving:
+        return f"{pod.name} is terminating"
+    if pod.blocked:
+        return f"{pod.name} cannot be scheduled: {pod.blocked}"
+    containers = pod.containers.values()
+    if pod.ready and all(one.ready for one in containers):
+        return ""
+    ready = sum(one.ready for one in containers)
+    waiting = ", ".join(f"{one.name}: {one.waiting or 'not ready'}" for one in containers if not one.ready)
+    return f"{pod.name}: {ready}/{len(containers)} containers ready; {waiting or 'pod condition Ready is false'}"
+
+
+def require_hope(cluster: Cluster, pod: Pod) -> None:
+    """Raise HopelessError when a pod cannot become ready by itself."""
+    if pod.annotations.get("dapr.io/enabled") == "true" and pod.containers and "daprd" not in pod.containers:
+        raise HopelessError(f"{pod.name}: sidecar not injected although dapr.io/enabled is true")
+    for container in pod.containers.values():
+        for reasons, describe in _HOPELESS:
+            if container.waiting in reasons:
+                raise HopelessError(f"{pod.name}: {describe(cluster, pod, container)}")
+
+
+def require_admission(cluster: Cluster, workload: Workload) -> None:
+    """Raise HopelessError when the API server refuses the workload's pods (quota, Pod Security)."""
+    events = cluster.core.list_namespaced_event(workload.namespace, field_selector="reason=FailedCreate").items
+    refused = [event.message or "" for event in events if (event.involved_object.name or "").startswith(workload.name)]
+    if refused:
+        raise HopelessError(f"{workload.reference}: pods are refused: {refused[-1]}")
+
+
+def last_log_line(cluster: Cluster, pod: Pod, container: str) -> str:
+    """The last line a container wrote before it ended, or why there is none."""
+    try:
+        text = cluster.kubectl.run("-n", pod.namespace, "logs", pod.name, "-c", container, "--previous", "--tail=1")
+    except KubectlError as error:
+        return f"no log: {error}"
+    return text.strip() or "no log"
+
+
+def _image_refused(_cluster: Cluster, _pod: Pod, container: Container) -> str:
+    return f"{container.name}: image {container.image} cannot be pulled: {container.waiting}"
+
+
+def _not_created(_cluster: Cluster, _pod: Pod, container: Container) -> str:
+    return f"{container.name}: {container.waiting}: {container.message}"
+
+
+def _crash_loop(cluster: Cluster, pod: Pod, container: Container) -> str:
+    if container.restarts < LOOP_RESTARTS:
+        raise NotYetError(f"{pod.name}: {container.name} ended once and is started again")
+    line = last_log_line(cluster, pod, container.name)
+    return f"{container.name}: crash loop, {container.restarts} restarts; last line: {line}"
+
+
+_HOPELESS: tuple[tuple[set[str], Callable[[Cluster, Pod, Container], str]], ...] = (
+    (PULL_FAILURES, _image_refused),
+    (CONFIG_FAILURES, _not_created),
+    ({"CrashLoopBackOff"}, _crash_loop),
+)

@@ -1,0 +1,1 @@
+"""Programs that the suite runs inside the cluster, with the standard library and what the agent's image carries."""

@@ -1,0 +1,1 @@
+"""Scenarios: what the system does over restarts, outages and kills."""

@@ -1,0 +1,25 @@
+"""Scenario 3: services call each other through both sidecars."""
+
+from uuid import uuid4
+
+from acceptance.harness import system
+from acceptance.harness.api import Api, shorten
+from acceptance.harness.catalogue import proves
+from acceptance.harness.errors import expect
+
+
+@proves("scenario-3-services-call-each-other")
+def test_services_call_each_other_through_both_sidecars(agent: Api, caller: Api, sidecar: Api) -> None:
+    key, value = f"acceptance-{uuid4()}", {"from": "the caller"}
+    caller.json("POST", "/invoke/state", json={"key": key, "value": value})
+    read = agent.json("GET", f"/state/{key}")
+    expect(read["value"] == value, f"what the caller saved: {value}", read)
+    caller.json("DELETE", f"/invoke/state/{key}")
+    caller.json("GET", f"/invoke/state/{key}", status=404)
+
+    health = sidecar.json("GET", f"/v1.0/invoke/{system.CALLER}/method/health")
+    expect(health.get("service") == system.CALLER, f"the answer of {system.CALLER}", health)
+
+    unknown = sidecar.call("GET", "/v1.0/invoke/no-such-app/method/health")
+    clear = unknown.status_code >= 400 and "no-such-app" in unknown.text
+    expect(clear, "an error that names no-such-app", shorten(unknown))

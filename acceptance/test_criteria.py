@@ -1,0 +1,160 @@
+"""The nine validation criteria, each proven by its effect."""
+
+from functools import partial
+from uuid import uuid4
+
+from acceptance.conftest import Bound, Measure
+from acceptance.harness import system
+from acceptance.harness.api import Api, shorten
+from acceptance.harness.catalogue import proves
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.database import Database
+from acceptance.harness.errors import NotYetError, expect
+from acceptance.harness.plaintext import first_answer
+from acceptance.harness.port_forward import PortForward
+from acceptance.harness.topic import Topic
+from acceptance.harness.waiting import Waiting
+from acceptance.harness.workload import find, require_ready
+
+
+@proves("criterion-1-control-plane")
+def test_dapr_system_pods_run(cluster: Cluster, waiting: Waiting, bound: Bound) -> None:
+    names = {workload.name for workload in cluster.workloads(system.DAPR_NAMESPACE)}
+    missing = {"dapr-operator", "dapr-sentry", "dapr-sidecar-injector"} - names
+    expect(
+        not missing, "operator, sentry and injector in dapr-system", f"workloads: {', '.join(sorted(names)) or 'none'}"
+    )
+    for name in sorted(names):
+        ready = partial(require_ready, cluster, system.DAPR_NAMESPACE, name)
+        waiting.until(f"{name} in dapr-system to be ready", ready, bound("ready_s"))
+
+
+@proves("criterion-2-sidecar")
+def test_agent_runs_with_a_sidecar_of_the_control_planes_version(
+    cluster: Cluster, sidecar: Api, waiting: Waiting, bound: Bound
+) -> None:
+    waiting.until(
+        "the agent with its sidecar to be ready",
+        lambda: require_ready(cluster, system.NAMESPACE, system.AGENT),
+        bound("ready_s"),
+    )
+    daprd = system.agent_pod(cluster).containers.get("daprd")
+    injector = find(cluster, system.DAPR_NAMESPACE, "dapr-sidecar-injector")
+    version = injector.image.rpartition(":")[2]
+    expect(daprd and daprd.ready, "container daprd, ready", daprd)
+    assert daprd
+    expect(daprd.image.endswith(f":{version}"), f"daprd of version {version}, as the injector", daprd.image)
+    runtime = sidecar.json("GET", "/v1.0/metadata")["runtimeVersion"]
+    expect(version.startswith(runtime), f"the sidecar to say it is version {version}", runtime)
+
+
+@proves("criterion-3-components")
+def test_components_exist_and_are_loaded_by_the_sidecar(
+    cluster: Cluster, sidecar: Api, waiting: Waiting, bound: Bound
+) -> None:
+    wanted = {system.PUBSUB: "pubsub.kafka", system.STATESTORE: "state.postgresql"}
+    existing = {
+        name: one["spec"]["type"] for name, one in cluster.dapr_resources(system.NAMESPACE, "components").items()
+    }
+    expect(wanted.items() <= existing.items(), f"Components {wanted}", existing)
+
+    def loaded() -> None:
+        metadata = sidecar.json("GET", "/v1.0/metadata")
+        components = {one["name"]: one["type"] for one in metadata.get("components", [])}
+        if not wanted.items() <= components.items():
+            raise NotYetError(f"the sidecar has loaded {components}")
+        subscriptions = [(one["pubsubname"], one["topic"]) for one in metadata.get("subscriptions", [])]
+        if (system.PUBSUB, system.TOPIC) not in subscriptions:
+            raise NotYetError(f"the sidecar has subscriptions {subscriptions}")
+
+    waiting.until(f"both Components and the subscription to {system.TOPIC} in the sidecar", loaded, bound("loaded_s"))
+
+
+@proves("criterion-4-health")
+def test_health_says_healthy(agent: Api, measure: Measure) -> None:
+    answer = agent.call("GET", "/health")
+    body = {"status": "healthy", "service": system.AGENT}
+    expect(answer.status_code == 200 and answer.json() == body, f"200 with {body}", shorten(answer))
+    measure("answer_s", answer.elapsed.total_seconds())
+
+
+@proves("criterion-5-ready")
+def test_ready_confirms_every_dependency(agent: Api, measure: Measure) -> None:
+    answer = agent.call("GET", "/ready")
+    expect(answer.status_code == 200, "/ready to answer 200", shorten(answer, 600))
+    body = answer.json()
+    bad = [name for name in sorted(system.CHECKS) if body.get("checks", {}).get(name, {}).get("status") != "ok"]
+    expect(body.get("status") == "ready" and not bad, f"status ready and {sorted(system.CHECKS)} ok", f"{bad}: {body}")
+    measure("answer_s", answer.elapsed.total_seconds())
+
+
+@proves("criterion-6-query")
+def test_query_reports_what_postgresql_itself_reports(agent: Api, database: Database, measure: Measure) -> None:
+    answer = agent.call("GET", "/db/query")
+    expect(answer.status_code == 200, "/db/query to answer 200", shorten(answer))
+    body = answer.json()
+    version = database.value("SHOW server_version")
+    tables = database.value("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'")
+    expect(body.get("status") == "ok", "status ok", body)
+    expect(str(version).split(" ")[0] in str(body.get("postgres_version")), f"postgres_version {version}", body)
+    expect(body.get("table_count") == tables, f"table_count {tables}, as information_schema says", body)
+    measure("answer_s", answer.elapsed.total_seconds())
+
+
+@proves("criterion-7-state")
+def test_state_is_saved_read_and_deleted_through_dapr(
+    agent: Api, database: Database, waiting: Waiting, bound: Bound
+) -> None:
+    key, value = f"acceptance-{uuid4()}", {"nested": [1, {"text": "Grüße"}], "none": None}
+    row = f"{system.AGENT}||{key}"
+    count = f"SELECT count(*) FROM {system.STATE_TABLE} WHERE key = $1"  # noqa: S608 -- a name from the contract
+
+    saved = agent.json("POST", "/state", json={"key": key, "value": value})
+    expect(saved == {"status": "saved", "key": key}, "the save confirmed", saved)
+    read = agent.json("GET", f"/state/{key}")
+    expect(read == {"key": key, "value": value}, f"the value {value} read back", read)
+    rows = waiting.until("the row to be counted", lambda: database.value(count, row), bound("answer_s"))
+    expect(rows == 1, f"one row {row} in {system.STATE_TABLE}", rows)
+    deleted = agent.json("DELETE", f"/state/{key}")
+    expect(deleted == {"status": "deleted", "key": key}, "the delete confirmed", deleted)
+    agent.json("GET", f"/state/{key}", status=404)
+    expect(database.value(count, row) == 0, f"no row {row} in {system.STATE_TABLE}", "it is still there")
+
+
+@proves("criterion-8-publish")
+def test_published_event_is_found_in_the_topic(agent: Api, topic: Topic, bound: Bound) -> None:
+    offsets = topic.offsets()
+    message = f"acceptance {uuid4()}"
+    published = agent.json("POST", "/publish", json={"message": message, "metadata": {"key": message}})
+    expect(published.get("status") == "published" and published.get("topic") == system.TOPIC, "published", published)
+    record = topic.find(published["id"], offsets, bound("found_s"))
+    expect(
+        record and message in record["value"], f"event {published['id']} in {system.TOPIC}", record or "no such record"
+    )
+    assert record
+    expect(record["key"] == message, f"Kafka's partition key {message!r}", record["key"])
+
+
+@proves("criterion-9-invocation")
+def test_invocation_from_the_callers_sidecar(
+    caller_sidecar: Api, sidecar_metrics: Api, agent_forward: PortForward, waiting: Waiting, bound: Bound
+) -> None:
+    before = calls_seen(sidecar_metrics)
+    health = caller_sidecar.json("GET", f"/v1.0/invoke/{system.AGENT}/method/health")
+    expect(health.get("service") == system.AGENT, f"the answer of {system.AGENT}", health)
+
+    def seen() -> None:
+        if calls_seen(sidecar_metrics) <= before:
+            raise NotYetError(f"{before:.0f} calls of {system.CALLER} seen, before and after")
+
+    waiting.until(f"the callee to see {system.CALLER} call", seen, bound("answer_s"))
+    answer = first_answer(agent_forward.address(system.SIDECAR_INTERNAL_PORT))
+    expect(not answer.plaintext_http2, "a plaintext connection to 50002 to be refused", answer)
+    expect(answer.tls, "the port to speak TLS", answer)
+
+
+def calls_seen(sidecar_metrics: Api) -> float:
+    """How many invocations of the caller the agent's sidecar has counted, by the identity in its certificate."""
+    lines = sidecar_metrics.call("GET", "/metrics").text.splitlines()
+    counters = [line for line in lines if line.startswith("dapr_runtime_service_invocation_req_recv_total")]
+    return sum(float(line.rpartition(" ")[2]) for line in counters if f'src_app_id="{system.CALLER}"' in line)

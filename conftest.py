@@ -1,0 +1,26 @@
+"""Options of the acceptance suite and the cluster it runs on, for the whole run."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from acceptance.harness import options
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.errors import EnvironmentNotReadyError, ExitCode
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the suite's options to pytest's own."""
+    options.add(parser)
+
+
+@pytest.fixture(scope="session")
+def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
+    """The cluster of this run; without one the run ends here, with exit code 10."""
+    from acceptance.harness.environment import opened  # noqa: PLC0415 -- the client is slow to import, unit tests do without
+
+    try:
+        with opened(options.parse(pytestconfig)) as cluster:
+            yield cluster
+    except EnvironmentNotReadyError as error:
+        pytest.exit(f"environment not ready: {error}", returncode=ExitCode.NOT_READY)
