@@ -35,6 +35,8 @@ def up() -> None:
             if not shutil.which("debootstrap"):
                 debian.install(["debootstrap"])
             images.make()
+    with phase("Python's tools"):
+        run(["make", "--no-print-directory", ".venv/installed"], cwd=CHECKOUT)
     with phase("Tools"):
         tools.ensure([where.__name__.rpartition(".")[2], "kubectl", "helm"])
     with phase("Cluster"):
@@ -52,7 +54,7 @@ def deploy() -> None:
     system = Deployment(where.CONTEXT, where.OVERLAY)
     with phase("Agent image"):
         image = agent_image.build()
-        where.load(agent_image.IMAGE, image)
+        where.load(agent_image.IMAGES, image)
     with phase(f"Overlay {where.OVERLAY}"):
         system.apply()
         system.restart_changed(image)
@@ -103,14 +105,14 @@ COMMANDS = {"up": up, "deploy": deploy, "down": down, "clean": clean, "doctor": 
 def main(argv: list[str]) -> int:
     """Run one command and return its exit code: 10 when the surroundings stand in the way."""
     if len(argv) != 1 or argv[0] not in COMMANDS:
-        print(f"usage: python3 -m cluster {'|'.join(COMMANDS)}", file=sys.stderr)
+        sys.stderr.write(f"usage: python3 -m cluster {'|'.join(COMMANDS)}\n")
         return 4
     try:
         COMMANDS[argv[0]]()
     except SurroundingsError as error:
         return fail(error)
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command carries on", file=sys.stderr)
+        sys.stderr.write("\ninterrupted; the same command carries on\n")
         return 130
     return 0
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tomllib
 from pathlib import Path
 
 from cluster import images
@@ -9,6 +10,8 @@ from cluster.console import ask, run, say
 from cluster.paths import CHECKOUT, VERSIONS
 
 IMAGE = "fastapi-dapr-agent:latest"
+# By its version too: that is the name overlays/existing-backends asks for.
+IMAGES = (IMAGE, f"fastapi-dapr-agent:{tomllib.loads((CHECKOUT / 'pyproject.toml').read_text())['project']['version']}")
 KEY_LABEL = "fastapi-dapr-agent.key"
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
@@ -20,7 +23,9 @@ def python_image() -> str:
 
 def content_key() -> str:
     """Return a hash of all that goes into the image."""
-    content = hashlib.sha256((ask(["docker", "image", "inspect", "--format", "{{.Id}}", python_image()]) or python_image()).encode())
+    content = hashlib.sha256(
+        (ask(["docker", "image", "inspect", "--format", "{{.Id}}", python_image()]) or python_image()).encode()
+    )
     files = [CHECKOUT / "Dockerfile", CHECKOUT / "requirements.lock", *sorted((CHECKOUT / "app").rglob("*.py"))]
     for path in files:
         content.update(f"\0{path.relative_to(CHECKOUT)}\0".encode() + path.read_bytes())
@@ -35,5 +40,17 @@ def build() -> str:
         return key
     bundle = next((path for name in CA_VARIABLES if (path := os.environ.get(name)) and Path(path).is_file()), None)
     secret = [f"--secret=id=ca-bundle,src={bundle}"] if bundle else []
-    run(["docker", "buildx", "build", "--load", f"--tag={IMAGE}", f"--label={KEY_LABEL}={key}", f"--build-arg=PYTHON_IMAGE={python_image()}", *secret, CHECKOUT])
+    run(
+        [
+            "docker",
+            "buildx",
+            "build",
+            "--load",
+            *(f"--tag={image}" for image in IMAGES),
+            f"--label={KEY_LABEL}={key}",
+            f"--build-arg=PYTHON_IMAGE={python_image()}",
+            *secret,
+            CHECKOUT,
+        ]
+    )
     return key

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from cluster.paths import LOGS
 
@@ -27,7 +28,9 @@ class CommandError(SurroundingsError):
 
     def __init__(self, command: Sequence[str], code: int, log: Path) -> None:
         tail = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
-        super().__init__(f"{shlex.join(command)}\nended with {code}; its last lines:\n  " + "\n  ".join(tail) + f"\nall of it: {log}")
+        super().__init__(
+            f"{shlex.join(command)}\nended with {code}; its last lines:\n  " + "\n  ".join(tail) + f"\nall of it: {log}"
+        )
 
 
 def say(text: str) -> None:
@@ -59,7 +62,7 @@ def run(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    stdin: int | None = subprocess.DEVNULL,
+    stdin: int | IO[bytes] | None = subprocess.DEVNULL,
     quiet: bool = True,
 ) -> None:
     """Run a command and show it; output goes to a log (and to the screen unless quiet), with a sign of life every 10 s.
@@ -74,7 +77,14 @@ def run(
     with log.open("w", errors="replace") as output:
         try:
             process = subprocess.Popen(
-                argv, cwd=cwd, env={**os.environ, **(env or {})}, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+                argv,
+                cwd=cwd,
+                env={**os.environ, **(env or {})},
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
             )
         except FileNotFoundError:
             raise SurroundingsError(f"{argv[0]} is not installed") from None
@@ -82,8 +92,7 @@ def run(
         over = threading.Event()
         heart = threading.Thread(target=_beat, args=(over, started, last), daemon=True)
         heart.start()
-        assert process.stdout is not None
-        for line in process.stdout:
+        for line in process.stdout or ():
             output.write(line)
             output.flush()
             last[0] = line.strip() or last[0]
@@ -102,9 +111,16 @@ def _beat(over: threading.Event, started: float, last: list[str]) -> None:
 
 
 def ask(command: Sequence[str | Path], *, timeout: float = 30) -> str | None:
-    """Return what a short question prints, without its last newline; None when it fails, is missing or takes too long (seconds)."""
+    """Return what a short question prints; None when it fails, is missing or takes longer than timeout (seconds)."""
     try:
-        answer = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False)
+        answer = subprocess.run(
+            [str(part) for part in command],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.strip() if answer.returncode == 0 else None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 from cluster import images
 from cluster.console import ask, run, say
@@ -25,7 +26,27 @@ def ensure(context: str) -> None:
         # A release whose installation was interrupted refuses every upgrade.
         run([*helm, "uninstall", "dapr", "--wait"])
     # Until services are routed, 10.96.0.1 leads nowhere: the control plane would crash and wait out its back-off.
-    run(["kubectl", "--context", context, "--namespace", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s"])
-    chart = [CHART] if images.are_local() else ["dapr", "--repo", REPOSITORY, "--version", version]
-    options = ["--create-namespace", "--values", VALUES, "--set", f"global.tag={version}", "--description", key]
+    run(
+        [
+            "kubectl",
+            "--context",
+            context,
+            "--namespace",
+            "kube-system",
+            "rollout",
+            "status",
+            "deployment/coredns",
+            "--timeout=120s",
+        ]
+    )
+    chart: list[str | Path] = [CHART] if images.are_local() else ["dapr", "--repo", REPOSITORY, "--version", version]
+    options: list[str | Path] = [
+        "--create-namespace",
+        "--values",
+        VALUES,
+        "--set",
+        f"global.tag={version}",
+        "--description",
+        key,
+    ]
     run([*helm, "upgrade", "--install", "dapr", *chart, *options, "--wait", "--timeout", "5m"])

@@ -6,6 +6,7 @@ from pathlib import Path
 from cluster.console import run
 
 OS_RELEASE = Path("/etc/os-release")
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 APT = {"DEBIAN_FRONTEND": "noninteractive"}
 
 
@@ -17,18 +18,34 @@ def can_install() -> bool:
 def install(packages: list[str], *, release: str | None = None) -> None:
     """Install Debian packages, from another release if named. Raises CommandError."""
     run(["apt-get", "update"], env=APT)
-    run(["apt-get", "install", "--yes", "--no-install-recommends", *(["--target-release", release] if release else []), *packages], env=APT)
+    run(
+        [
+            "apt-get",
+            "install",
+            "--yes",
+            "--no-install-recommends",
+            *(["--target-release", release] if release else []),
+            *packages,
+        ],
+        env=APT,
+    )
 
 
 def codename() -> str:
     """Return the release's name, such as bookworm."""
-    return next(line.partition("=")[2] for line in OS_RELEASE.read_text().splitlines() if line.startswith("VERSION_CODENAME="))
+    return next(
+        line.partition("=")[2] for line in OS_RELEASE.read_text().splitlines() if line.startswith("VERSION_CODENAME=")
+    )
 
 
 def offer_release(release: str) -> None:
     """Let apt see another release of Debian, at a priority that installs from it only what is asked for by name."""
-    mirror = next(line.split()[1] for line in Path("/etc/apt/sources.list.d/debian.sources").read_text().splitlines() if line.startswith("URIs:"))
+    mirror = next(
+        line.split()[1]
+        for line in Path("/etc/apt/sources.list.d/debian.sources").read_text().splitlines()
+        if line.startswith("URIs:")
+    )
     Path(f"/etc/apt/sources.list.d/{release}.sources").write_text(
-        f"Types: deb\nURIs: {mirror}\nSuites: {release}\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+        f"Types: deb\nURIs: {mirror}\nSuites: {release}\nComponents: main\nSigned-By: {KEYRING}\n"
     )
     Path(f"/etc/apt/preferences.d/{release}").write_text(f"Package: *\nPin: release n={release}\nPin-Priority: 100\n")

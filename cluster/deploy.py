@@ -4,8 +4,9 @@ import json
 import subprocess
 import time
 import uuid
+from pathlib import Path
 
-from cluster.console import SurroundingsError, ask, run, say
+from cluster.console import CommandError, SurroundingsError, ask, run, say
 from cluster.paths import CHECKOUT
 
 NAMESPACE = "fastapi-app"
@@ -16,6 +17,7 @@ READ_AT_START = "components.dapr.io,resiliencies.dapr.io,configurations.dapr.io,
 # On each Deployment: the image and the objects its pods were last started with.
 STARTED_WITH = "fastapi-dapr-agent/started-with"
 EVENT_SECONDS = 30
+LOOK = f"look: kubectl -n {NAMESPACE} logs {DEPLOYMENTS[0]} --all-containers"
 
 
 class Deployment:
@@ -23,18 +25,28 @@ class Deployment:
 
     def __init__(self, context: str, overlay: str) -> None:
         self.overlay = CHECKOUT / "overlays" / overlay
-        self.kubectl = ["kubectl", "--context", context]
+        self.kubectl: list[str | Path] = ["kubectl", "--context", context]
 
     def apply(self) -> None:
         """Apply the overlay; kubectl says per object what it did. Raises CommandError."""
-        run([*self.kubectl, "apply", "--kustomize", self.overlay], quiet=False)
+        apply = [*self.kubectl, "apply", "--kustomize", self.overlay]
+        try:
+            run(apply, quiet=False)
+        except CommandError as error:
+            if "field is immutable" not in str(error):
+                raise
+            say("    a Job cannot be changed, only made anew")
+            run([*self.kubectl, "--namespace", "kafka", "delete", "job/kafka-topics", "--ignore-not-found"])
+            run(apply, quiet=False)
 
     def restart_changed(self, image: str) -> None:
-        """Restart agent and caller, side by side, where they run with another image or other Dapr objects than there are now; says which."""
+        """Restart, side by side, what was started with another image or other Dapr objects than now; say which."""
         now = {"image": image, **self._read_at_start()}
         for deployment in DEPLOYMENTS:
             before = self._started_with(deployment)
-            changed = sorted(name for name in now.keys() | (before or {}).keys() if now.get(name) != (before or {}).get(name))
+            changed = sorted(
+                name for name in now.keys() | (before or {}).keys() if now.get(name) != (before or {}).get(name)
+            )
             if not changed:
                 continue
             if before is not None:
@@ -44,31 +56,59 @@ class Deployment:
             run([*self.kubectl, "--namespace", NAMESPACE, "annotate", "--overwrite", deployment, value])
 
     def _read_at_start(self) -> dict[str, str]:
-        found = json.loads(ask([*self.kubectl, "--namespace", NAMESPACE, "get", READ_AT_START, "--output=json"]) or '{"items": []}')
-        return {f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"] for item in found["items"]}
+        found = json.loads(
+            ask([*self.kubectl, "--namespace", NAMESPACE, "get", READ_AT_START, "--output=json"]) or '{"items": []}'
+        )
+        return {
+            f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"] for item in found["items"]
+        }
 
     def _started_with(self, deployment: str) -> dict[str, str] | None:
         """What the Deployment was last started with; None when it was made just now, empty when nobody noted it."""
         found = json.loads(ask([*self.kubectl, "--namespace", NAMESPACE, "get", deployment, "--output=json"]) or "{}")
         if noted := found["metadata"].get("annotations", {}).get(STARTED_WITH):
             return dict(json.loads(noted))
-        return None if found.get("status", {}).get("observedGeneration", 0) <= 1 and not found.get("status", {}).get("readyReplicas") else {}
+        return (
+            None
+            if found.get("status", {}).get("observedGeneration", 0) <= 1
+            and not found.get("status", {}).get("readyReplicas")
+            else {}
+        )
 
     def wait(self, *, backends: bool) -> None:
         """Wait until everything is rolled out. Raises CommandError with what kubectl saw last."""
         for namespace, workload in BACKENDS if backends else ():
             run([*self.kubectl, "--namespace", namespace, "rollout", "status", workload, "--timeout=180s"])
         if backends:
-            run([*self.kubectl, "--namespace", "kafka", "wait", "--for=condition=complete", "job/kafka-topics", "--timeout=120s"])
+            run(
+                [
+                    *self.kubectl,
+                    "--namespace",
+                    "kafka",
+                    "wait",
+                    "--for=condition=complete",
+                    "job/kafka-topics",
+                    "--timeout=120s",
+                ]
+            )
         for deployment in DEPLOYMENTS:
             run([*self.kubectl, "--namespace", NAMESPACE, "rollout", "status", deployment, "--timeout=180s"])
 
     def show_pods(self) -> None:
         """Print every pod of the system and its state."""
-        run([*self.kubectl, "get", "pods", "--all-namespaces", "--selector=app.kubernetes.io/part-of=fastapi-dapr-agent"], quiet=False)
+        run(
+            [
+                *self.kubectl,
+                "get",
+                "pods",
+                "--all-namespaces",
+                "--selector=app.kubernetes.io/part-of=fastapi-dapr-agent",
+            ],
+            quiet=False,
+        )
 
     def send_event(self) -> None:
-        """Publish one event and print what the handler made of it. Raises SurroundingsError when it was not applied in time."""
+        """Publish an event and print what the handler made of it. Raises SurroundingsError if it was not applied."""
         service = f"/api/v1/namespaces/{NAMESPACE}/services/fastapi-dapr-agent:http/proxy"
         event = {"message": "hello from make up", "metadata": {"key": f"make-up-{uuid.uuid4().hex[:8]}", "amount": 1}}
         say(f"    POST /publish {json.dumps(event)}")
@@ -79,8 +119,13 @@ class Deployment:
         say(f"    {sent.stdout.strip()}")
         identity = json.loads(sent.stdout)["id"]
         deadline = time.monotonic() + EVENT_SECONDS
-        while not (seen := ask([*self.kubectl, "get", "--raw", f"{service}/events/{identity}"])) or '"applied"' not in seen:
+        while (
+            not (seen := ask([*self.kubectl, "get", "--raw", f"{service}/events/{identity}"]))
+            or '"applied"' not in seen
+        ):
             if time.monotonic() > deadline:
-                raise SurroundingsError(f"event {identity} was not applied within {EVENT_SECONDS} s; last seen: {seen}; look: kubectl -n {NAMESPACE} logs {DEPLOYMENTS[0]} --all-containers")
+                raise SurroundingsError(
+                    f"event {identity} was not applied in {EVENT_SECONDS} s; last seen: {seen}; {LOOK}"
+                )
             time.sleep(0.2)
         say(f"    GET /events/{identity}\n    {seen}")

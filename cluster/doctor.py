@@ -27,7 +27,9 @@ def docker() -> str | None:
     """There is no engine, and none can be installed here."""
     if engine.answers() or debian.can_install():
         return None
-    return "no Docker engine answers, and it can only be installed on Debian as root: install Docker Engine, or start it"
+    return (
+        "no Docker engine answers, and it can only be installed on Debian as root: install Docker Engine, or start it"
+    )
 
 
 def memory() -> str | None:
@@ -50,7 +52,11 @@ def disk() -> str | None:
 def builders() -> str | None:
     """Images are to be built here, and a language's tool is missing."""
     missing = [f"{tool} ({what})" for tool, what in BUILDERS.items() if not shutil.which(tool)]
-    return f"no container registry can be reached, and to build the images these are missing: {', '.join(missing)}" if images.are_local() and missing else None
+    return (
+        f"no container registry can be reached, and to build the images these are missing: {', '.join(missing)}"
+        if images.are_local() and missing
+        else None
+    )
 
 
 def debootstrap() -> str | None:
@@ -62,14 +68,18 @@ def debootstrap() -> str | None:
 
 def cluster_name() -> str | None:
     """Somebody else's kind cluster has our name."""
-    return None if kind.is_ours() else f"a kind cluster {kind.NAME} exists that this project did not make; remove it: kind delete cluster --name {kind.NAME}"
+    return None if kind.is_ours() else kind.NOT_OURS
 
 
 def port() -> str | None:
     """Somebody else listens on the port of the agent."""
     with socket.socket() as probe:
         taken = probe.connect_ex(("127.0.0.1", kind.PORT)) == 0
-    return f"port {kind.PORT} of 127.0.0.1 is taken; choose another: make up PORT=18080" if taken and not kind.port_owner_is_us() else None
+    return (
+        f"port {kind.PORT} of 127.0.0.1 is taken; choose another: make up PORT=18080"
+        if taken and not kind.port_owner_is_us()
+        else None
+    )
 
 
 CHECKS: tuple[Callable[[], str | None], ...] = (python, docker, memory, disk, builders, debootstrap, cluster_name, port)

@@ -30,7 +30,7 @@ def ensure() -> bool:
 
 
 def _install() -> None:
-    """Install Debian's engine. That of bookworm asks for every capability by name and cannot start a privileged container where one is missing."""
+    """Install Debian's engine; bookworm's own starts no privileged container where a capability is missing."""
     packages = ["docker.io", "docker-cli", "docker-buildx"]
     if debian.codename() != "bookworm":
         debian.install(["iptables", *packages])
@@ -48,9 +48,13 @@ def _start() -> None:
         log = LOGS / "dockerd.log"
         say(f"    $ dockerd >{log} 2>&1 &")
         with log.open("w") as output:
-            subprocess.Popen(["dockerd"], stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True)
+            subprocess.Popen(
+                ["dockerd"], stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
+            )
     deadline = time.monotonic() + START_SECONDS
     while not answers():
         if time.monotonic() > deadline:
-            raise SurroundingsError(f"the Docker engine did not answer within {START_SECONDS} s; its log: {LOGS / 'dockerd.log'}")
+            raise SurroundingsError(
+                f"the Docker engine did not answer within {START_SECONDS} s; its log: {LOGS / 'dockerd.log'}"
+            )
         time.sleep(0.5)

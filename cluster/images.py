@@ -18,7 +18,7 @@ SOURCES = ("auto", "local", "registry")
 
 @functools.cache
 def are_local() -> bool:
-    """Tell whether images are built here; IMAGES=auto asks the registry once. Raises SurroundingsError for another value."""
+    """Tell whether images are built here; IMAGES=auto asks the registry once. Raises SurroundingsError."""
     source = os.environ.get("IMAGES", "auto")
     if source not in SOURCES:
         raise SurroundingsError(f"IMAGES={source}: must be one of {', '.join(SOURCES)}")

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from pathlib import Path
+from collections.abc import Sequence
 
 from cluster import images
 from cluster.console import SurroundingsError, ask, run, say
@@ -15,6 +15,7 @@ OVERLAY = "kind"
 PORT = int(os.environ.get("PORT", "8080"))
 # Which node container we made; written before it exists, so that one half made is known as ours.
 OWNED = STATE / "kind-node"
+NOT_OURS = f"this project did not make the kind cluster {NAME}; remove it: kind delete cluster --name {NAME}"
 COMPLETE = "fastapi-dapr-agent/complete=true"
 
 
@@ -30,13 +31,29 @@ def is_ours() -> bool:
 
 def is_complete() -> bool:
     """Tell whether the cluster answers and was made to its end."""
-    return bool(ask(["kubectl", "--context", CONTEXT, "--request-timeout=5s", "get", "nodes", "--selector", COMPLETE, "--output=name"]))
+    return bool(
+        ask(
+            [
+                "kubectl",
+                "--context",
+                CONTEXT,
+                "--request-timeout=5s",
+                "get",
+                "nodes",
+                "--selector",
+                COMPLETE,
+                "--output=name",
+            ]
+        )
+    )
 
 
 def ensure(*, engine_was_started: bool) -> None:
-    """Make the cluster, unless it is there and whole; one whose containers died with the engine is made anew. Raises SurroundingsError."""
+    """Make the cluster unless it is whole; one that died with the engine is made anew. Raises CommandError."""
     if container() and is_complete() and not engine_was_started:
         say(f"    the cluster {NAME} is there")
+        if images.are_local():
+            images.make("--into", NODE)
         return
     if container():
         say(f"    the cluster {NAME} is not whole (its creation was interrupted, or the engine ended): it is made anew")
@@ -46,25 +63,29 @@ def ensure(*, engine_was_started: bool) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
         config.write((CHECKOUT / "cluster/kind.yaml").read_text().replace("hostPort: 8080", f"hostPort: {PORT}"))
         config.flush()
-        node = f"local/kind-node:v{VERSIONS['kubernetes']}" if images.are_local() else f"kindest/node:v{VERSIONS['kubernetes']}"
+        node = (
+            f"local/kind-node:v{VERSIONS['kubernetes']}"
+            if images.are_local()
+            else f"kindest/node:v{VERSIONS['kubernetes']}"
+        )
         run(["kind", "create", "cluster", "--name", NAME, "--image", node, "--config", config.name, "--wait", "120s"])
     OWNED.write_text(container() or "")
     run(["kubectl", "--context", CONTEXT, "label", "nodes", "--all", "--overwrite", COMPLETE])
 
 
-def load(image: str, key: str) -> None:
-    """Bring an image of this machine into the node, unless its content is there. Raises CommandError."""
+def load(names: Sequence[str], key: str) -> None:
+    """Bring images of this machine into the node, unless their content is there. Raises CommandError."""
     loaded = STATE / "kind-loaded"
     if loaded.exists() and loaded.read_text() == f"{container()} {key}":
         return
-    run(["kind", "load", "docker-image", "--name", NAME, image])
+    run(["kind", "load", "docker-image", "--name", NAME, *names])
     loaded.write_text(f"{container()} {key}")
 
 
 def delete() -> None:
-    """Remove the cluster, and kind's network when nobody else is on it. Raises SurroundingsError when the cluster is not ours."""
+    """Remove the cluster, and kind's network when nobody else is on it. Raises SurroundingsError for another's."""
     if not is_ours():
-        raise SurroundingsError(f"the kind cluster {NAME} was not made by this project; remove it yourself: kind delete cluster --name {NAME}")
+        raise SurroundingsError(NOT_OURS)
     if container():
         run(["kind", "delete", "cluster", "--name", NAME])
     if ask(["docker", "network", "inspect", "--format", "{{len .Containers}}", "kind"]) == "0":
@@ -80,5 +101,3 @@ def address() -> str:
 def port_owner_is_us() -> bool:
     """Tell whether the node's container is what listens on our port."""
     return f"127.0.0.1:{PORT}" in (ask(["docker", "port", NODE]) or "")
-
-

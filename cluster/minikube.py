@@ -1,5 +1,7 @@
 """The same on minikube. Untried with a real one: minikube itself is not to be had from package registries."""
 
+from collections.abc import Sequence
+
 from cluster.console import SurroundingsError, ask, run, say
 from cluster.paths import VERSIONS
 
@@ -18,12 +20,23 @@ def ensure(*, engine_was_started: bool) -> None:
     if not engine_was_started and ask(["minikube", "status", "--profile", NAME]) is not None:
         say(f"    the profile {NAME} runs")
         return
-    run(["minikube", "start", "--profile", NAME, "--driver=docker", f"--kubernetes-version=v{VERSIONS['kubernetes']}", "--cpus=2", "--memory=6g"])
+    run(
+        [
+            "minikube",
+            "start",
+            "--profile",
+            NAME,
+            "--driver=docker",
+            f"--kubernetes-version=v{VERSIONS['kubernetes']}",
+            "--cpus=2",
+            "--memory=6g",
+        ]
+    )
 
 
-def load(image: str, _key: str) -> None:
-    """Bring an image of this machine into the node. Raises CommandError."""
-    run(["minikube", "image", "load", "--profile", NAME, "--overwrite=true", image])
+def load(images: Sequence[str], _key: str) -> None:
+    """Bring images of this machine into the node. Raises CommandError."""
+    run(["minikube", "image", "load", "--profile", NAME, "--overwrite=true", *images])
 
 
 def delete() -> None:

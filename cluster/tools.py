@@ -36,7 +36,9 @@ def ensure(names: list[str]) -> None:
 
 def unlink() -> list[Path]:
     """Remove our links and return them; links of others stay."""
-    ours = [link for name in MADE_FROM if (link := link_folder() / name).is_symlink() and CACHE in Path(os.readlink(link)).parents]
+    ours = [
+        link for name in MADE_FROM if (link := link_folder() / name).is_symlink() and CACHE in link.readlink().parents
+    ]
     for link in ours:
         link.unlink()
     return ours

@@ -1,15 +1,20 @@
-"""`python3 -m images`: builds what is not built yet, and links the host's tools and Dapr's chart to a place of one name."""
+"""`python3 -m images [PART ...] [--into NODE]`: builds what is missing, and links tools and chart to one place."""
 
+import argparse
 import sys
 from pathlib import Path
 
 from cluster.console import SurroundingsError, fail, say
 from cluster.paths import CHART, TOOLS
 from images.build import build_all, folder_of
-from images.node import bake
+from images.node import bake, fill
 from images.recipe import Part, parts
 
-HOST_TOOLS = {"kind": ("go.kind", "bin/kind"), "helm": ("go.helm", "bin/helm"), "kubectl": ("go.kubernetes", "bin/kubectl")}
+HOST_TOOLS = {
+    "kind": ("go.kind", "bin/kind"),
+    "helm": ("go.helm", "bin/helm"),
+    "kubectl": ("go.kubernetes", "bin/kubectl"),
+}
 
 
 def link(name: Path, target: Path) -> None:
@@ -19,13 +24,19 @@ def link(name: Path, target: Path) -> None:
     name.symlink_to(target)
 
 
-def main(argv: list[str]) -> int:
-    """Build everything, or with names (`go.kind`) only these parts; returns the exit code."""
+def main() -> int:
+    """Build everything, or only the parts that are named; returns the exit code."""
     known: dict[str, Part] = parts()
+    parser = argparse.ArgumentParser(prog="python3 -m images", description=__doc__)
+    parser.add_argument("part", nargs="*", choices=[*known, []], help="build only this one, such as go.kind")
+    parser.add_argument("--into", metavar="NODE", help="bring what is new into this running node as well")
+    options = parser.parse_args()
     try:
-        build_all({name: known[name] for name in argv} if argv else known)
-        if not argv:
+        build_all({name: known[name] for name in options.part} if options.part else known)
+        if not options.part:
             bake(known)
+        if options.into:
+            fill(options.into, known)
     except SurroundingsError as error:
         return fail(error)
     for tool, (part, path) in HOST_TOOLS.items():
@@ -38,4 +49,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -70,7 +70,9 @@ def _go(part: Part, work: Path) -> None:
     flags = f"-s -w {part.settings.get('ldflags', '')}".strip()
     run(["go", "build", "-trimpath", "-ldflags", flags, "-o", f"bin{os.sep}", "tool"], cwd=work, env=env)
     for destination, (module, source) in part.settings.get("files", {}).items():
-        found = subprocess.run(["go", "list", "-m", "-json", module], cwd=work, capture_output=True, text=True, check=True)
+        found = subprocess.run(
+            ["go", "list", "-m", "-json", module], cwd=work, capture_output=True, text=True, check=True
+        )
         shutil.copytree(Path(json.loads(found.stdout)["Dir"]) / source, work / destination)
         run(["chmod", "-R", "u+w", work / destination])
 
@@ -84,11 +86,33 @@ def _debian(part: Part, work: Path) -> None:
 
 def _maven(part: Part, work: Path) -> None:
     version = f"-D{part.name}.version={next(iter(part.build_args.values()))}"
-    run(["mvn", "--batch-mode", "--no-transfer-progress", version, "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={work / 'libs'}"], cwd=work)
+    run(
+        [
+            "mvn",
+            "--batch-mode",
+            "--no-transfer-progress",
+            version,
+            "dependency:copy-dependencies",
+            "-DincludeScope=runtime",
+            f"-DoutputDirectory={work / 'libs'}",
+        ],
+        cwd=work,
+    )
 
 
 def _pypi(part: Part, work: Path) -> None:
-    run([sys.executable, "-m", "pip", "download", "--no-deps", "--dest", work, f"{part.name}=={next(iter(part.build_args.values()))}"])
+    run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--dest",
+            work,
+            f"{part.name}=={next(iter(part.build_args.values()))}",
+        ]
+    )
 
 
 FILES: dict[str, Callable[[Part, Path], None]] = {"go": _go, "debian": _debian, "maven": _maven, "pypi": _pypi}
@@ -103,8 +127,23 @@ def _image(part: Part) -> None:
             target.chmod((part.folder / path).stat().st_mode if (part.folder / path).exists() else 0o644)
         options = [f"--target={part.settings['target']}"] if "target" in part.settings else []
         options += [f"--build-arg={name}={value}" for name, value in part.build_args.items()]
-        options += [f"--build-context={need.kind}-{need.name}={folder_of(need)}" for need in part.needs if need.kind in FILES and need.kind != "debian"]
-        run(["docker", "buildx", "build", "--load", f"--tag={part.local}", f"--label={KEY_LABEL}={part.key}", *options, context])
+        options += [
+            f"--build-context={need.kind}-{need.name}={folder_of(need)}"
+            for need in part.needs
+            if need.kind in FILES and need.kind != "debian"
+        ]
+        run(
+            [
+                "docker",
+                "buildx",
+                "build",
+                "--load",
+                f"--tag={part.local}",
+                f"--label={KEY_LABEL}={part.key}",
+                *options,
+                context,
+            ]
+        )
 
 
 def build_all(parts: dict[str, Part]) -> None:

@@ -17,8 +17,11 @@ VERSIONS: dict[str, str] = RECIPE["versions"]
 # k8s.io/kubernetes 1.x.y has its staging modules as 0.x.y.
 FILL = {**VERSIONS, "kubernetes_staging": "0." + VERSIONS["kubernetes"].partition(".")[2]}
 
+# A folder can hold the modules and the Dockerfile of an image; neither depends on the other's file.
+OF_KIND = {"go": "go.mod", "maven": "pom.xml"}
 
-def fill(value: Any) -> Any:
+
+def fill(value: Any) -> Any:  # noqa: ANN401  # TOML of any shape
     """Return a value of images.toml with {name} replaced by that version, in all its strings."""
     if isinstance(value, str):
         return value.format_map(FILL)
@@ -46,7 +49,7 @@ class Part:
     @property
     def folder(self) -> Path:
         """The folder below images/ with its files."""
-        return HERE / self.settings.get("folder", self.name)
+        return HERE / str(self.settings.get("folder", self.name))
 
     @property
     def local(self) -> str:
@@ -55,28 +58,29 @@ class Part:
 
     @cached_property
     def files(self) -> dict[str, bytes]:
-        """The folder's files by relative path, those that end with .in filled with the versions, and without that ending."""
-        return dict(_filled(self.folder)) if self.kind in ("go", "maven", "image") else {}
+        """The folder's files that go into this part; those that end with .in are filled, and lose that ending."""
+        if self.kind not in (*OF_KIND, "image"):
+            return {}
+        own = OF_KIND.get(self.kind)
+        there = _filled(self.folder)
+        return {path: data for path, data in there if path == own or (own is None and path not in OF_KIND.values())}
 
     @cached_property
     def key(self) -> str:
         """A hash of all that goes into this part: the same key, the same content."""
-        content = hashlib.sha256(json.dumps([self.id, self.settings, self._versions(), [part.key for part in self.needs]]).encode())
-        for path, data in sorted(self._relevant_files().items()):
+        content = hashlib.sha256(
+            json.dumps([self.id, self.settings, self._versions(), [part.key for part in self.needs]]).encode()
+        )
+        for path, data in sorted(self.files.items()):
             content.update(f"\0{path}\0".encode() + data)
         return content.hexdigest()[:12]
 
     def _versions(self) -> dict[str, str]:
-        """The versions given to a build by name: an image gets those its Dockerfile asks for, Maven and PyPI their own."""
+        """The versions given to a build: an image gets those its Dockerfile asks for, Maven and PyPI their own."""
         if self.kind == "image":
             asked = re.findall(r"^ARG (\w+)", self.files["Dockerfile"].decode(), re.MULTILINE)
             return {name.lower(): VERSIONS[name.lower()] for name in asked}
         return {self.name: VERSIONS[self.name]} if self.kind in ("maven", "pypi") else {}
-
-    def _relevant_files(self) -> dict[str, bytes]:
-        """Go modules and Dockerfiles share a folder; neither depends on the other's file."""
-        of_kind = {"go": lambda path: path == "go.mod", "maven": lambda path: path == "pom.xml", "image": lambda path: path not in ("go.mod", "pom.xml")}
-        return {path: data for path, data in self.files.items() if of_kind[self.kind](path)}
 
     @property
     def build_args(self) -> dict[str, str]:

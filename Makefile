@@ -1,0 +1,103 @@
+# Every target prints the real commands it runs. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# kind or minikube
+export CLUSTER ?= kind
+# auto, local (built from package registries) or registry (pulled)
+export IMAGES ?= auto
+# where the agent answers on this machine (kind)
+export PORT ?= 8080
+
+PYTHON ?= python3
+VENV := .venv
+UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements-dev.lock)
+CONTEXT := $(if $(filter kind,$(CLUSTER)),kind-)fastapi-dapr-agent
+KUBECTL := kubectl --context $(CONTEXT)
+SHELL_SCRIPTS := .ci/run $(wildcard images/*/*.sh)
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 24
+
+.PHONY: up
+up: ## from nothing to a running agent, and one event that went all the way
+	@$(PYTHON) -m cluster up
+
+.PHONY: deploy
+deploy: ## build the agent's image, apply the overlay, roll out what changed
+	@$(PYTHON) -m cluster deploy
+
+.PHONY: down
+down: ## remove the cluster, its network and its context
+	@$(PYTHON) -m cluster down
+
+.PHONY: clean
+clean: ## down, and remove links, .venv and everything that was built
+	@$(PYTHON) -m cluster clean
+
+.PHONY: doctor
+doctor: ## say what stands in the way of `make up`
+	@$(PYTHON) -m cluster doctor
+
+.PHONY: images
+images: ## build every image from package registries
+	@$(PYTHON) -m images
+
+.PHONY: test
+test: unit lint up acceptance ## unit tests, static checks, the cluster, the acceptance suite
+
+.PHONY: unit
+unit: $(VENV)/installed ## what needs no cluster
+	$(VENV)/bin/pytest tests
+
+.PHONY: acceptance
+acceptance: $(VENV)/installed ## nine criteria and four scenarios on the cluster that is up
+	$(VENV)/bin/pytest acceptance
+
+.PHONY: lint
+lint: $(VENV)/installed build/checkov/installed render ## ruff, mypy, yamllint, shellcheck, checkov
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy app cluster images tests acceptance conftest.py
+	$(VENV)/bin/yamllint --strict .
+	$(VENV)/bin/shellcheck $(SHELL_SCRIPTS)
+	for rendered in build/overlays/*.yaml; do build/checkov/bin/checkov --file "$$rendered" || exit 1; done
+
+.PHONY: render
+render: ## render every overlay into build/overlays
+	@mkdir -p build/overlays
+	set -e; for overlay in overlays/*/; do kubectl kustomize "$$overlay" >"build/overlays/$$(basename "$$overlay").yaml"; done
+
+.PHONY: secret
+secret: ## existing-backends: copy the password from the Secret in namespace postgres
+	$(KUBECTL) apply --kustomize base/dapr
+	$(KUBECTL) get secret --namespace postgres postgres-postgresql \
+	  --output go-template='{{index .data "postgres-password" | base64decode}}' \
+	| $(KUBECTL) create secret generic postgres-credentials --namespace fastapi-app \
+	  --from-file=password=/dev/stdin --dry-run=client --output yaml \
+	| $(KUBECTL) label --local --filename - app.kubernetes.io/part-of=fastapi-dapr-agent --output yaml \
+	| $(KUBECTL) apply --filename -
+
+.PHONY: topics
+topics: ## existing-backends: make the topics that are missing
+	$(KUBECTL) delete --kustomize base/kafka/topics --ignore-not-found
+	$(KUBECTL) apply --kustomize base/kafka/topics
+	$(KUBECTL) wait --namespace kafka --for=condition=complete job/kafka-topics --timeout=300s
+
+.PHONY: logs
+logs: ## follow the agent's log and its sidecar's
+	$(KUBECTL) logs --namespace fastapi-app --selector app=fastapi-dapr-agent --all-containers --prefix --follow --tail=50
+
+$(VENV)/installed: requirements-dev.lock
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet uv==$(UV_VERSION)
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --require-hashes --requirement requirements-dev.lock
+	touch $@
+
+# checkov pins old versions of what the project uses itself, so it lives in its own environment
+build/checkov/installed: requirements-checkov.lock | $(VENV)/installed
+	$(PYTHON) -m venv --clear build/checkov
+	$(VENV)/bin/uv pip install --quiet --python build/checkov/bin/python --require-hashes --requirement requirements-checkov.lock
+	touch $@
