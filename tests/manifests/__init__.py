@@ -1,0 +1,1 @@
+"""The manifests as kubectl renders them, checked without a cluster."""

@@ -1,0 +1,51 @@
+"""App and manifests agree: environment, probes, topics, time to stop."""
+
+import re
+
+import pytest
+
+from app import caller, main
+from app.config import CallerSettings, ServiceSettings, Settings, load
+from app.dapr import SUBSCRIPTIONS
+
+from .rendering import ROOT, Manifest, Overlay, containers, environment, named, render
+
+APPS: dict[str, type[ServiceSettings]] = {"fastapi-dapr-agent": Settings, "fastapi-dapr-caller": CallerSettings}
+
+
+@pytest.fixture(params=APPS)
+def deployment(request: pytest.FixtureRequest, overlay: Overlay) -> Manifest:
+    return named(overlay.objects, "Deployment", request.param)
+
+
+@pytest.fixture
+def settings(deployment: Manifest, monkeypatch: pytest.MonkeyPatch) -> ServiceSettings:
+    """What the app reads from the environment that the manifest gives it; a bad one fails the test."""
+    for name, value in environment(containers(deployment)[0]).items():
+        monkeypatch.setenv(name, value if isinstance(value, str) else "from a Secret")
+    return load(APPS[deployment["metadata"]["name"]])
+
+
+def test_a_pod_is_given_the_time_its_app_takes_to_stop(deployment: Manifest, settings: ServiceSettings) -> None:
+    given = deployment["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
+    assert given > settings.drain_seconds + settings.graceful_shutdown_seconds
+
+
+def test_a_probe_asks_for_a_route_of_the_app(deployment: Manifest, settings: ServiceSettings) -> None:
+    app = main.create_app(settings) if isinstance(settings, Settings) else caller.create_app()
+    container = containers(deployment)[0]
+    asked = {container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")}
+    routes = app.openapi()["paths"].keys()
+    assert asked <= routes, f"probes ask for {asked - routes}, the app has {sorted(routes)}"
+
+
+def test_the_topics_are_those_that_the_app_subscribes_to() -> None:
+    job = named(render(ROOT / "base/kafka/topics"), "Job", "kafka-topics")
+    made = dict(re.findall(r"create --topic (\S+) --partitions (\d+)", containers(job)[0]["command"][-1]))
+    (subscription,) = SUBSCRIPTIONS
+    assert made == {subscription["topic"]: "8", subscription["deadLetterTopic"]: "1"}
+
+
+def test_the_app_subscribes_through_a_component_that_exists(overlay: Overlay) -> None:
+    for subscription in SUBSCRIPTIONS:
+        assert named(overlay.objects, "Component", subscription["pubsubname"])

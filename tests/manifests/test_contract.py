@@ -1,0 +1,138 @@
+"""The names and numbers that users' scripts rely on."""
+
+from typing import Any
+
+import pytest
+
+from .rendering import (
+    DEVELOPMENT,
+    Manifest,
+    Overlay,
+    annotations,
+    component_metadata,
+    containers,
+    environment,
+    named,
+)
+
+AGENT, CALLER = "fastapi-dapr-agent", "fastapi-dapr-caller"
+KAFKA, POSTGRES = "kafka.kafka.svc.cluster.local:9092", "postgres-postgresql.postgres.svc.cluster.local"
+
+ANNOTATIONS = {
+    "dapr.io/enabled": "true",
+    "dapr.io/app-port": "8000",
+    "dapr.io/log-level": "info",
+    "dapr.io/enable-api-logging": "true",
+}
+LIVENESS = {
+    "httpGet": {"path": "/health", "port": "http"},
+    "initialDelaySeconds": 10,
+    "periodSeconds": 10,
+    "timeoutSeconds": 5,
+}
+READINESS = {
+    "httpGet": {"path": "/ready", "port": "http"},
+    "initialDelaySeconds": 5,
+    "periodSeconds": 5,
+    "timeoutSeconds": 3,
+}
+RESOURCES = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "500m", "memory": "512Mi"}}
+AGENT_ENVIRONMENT = {
+    "DAPR_HTTP_PORT": "3500",
+    "DAPR_GRPC_PORT": "50001",
+    "POSTGRES_HOST": POSTGRES,
+    "POSTGRES_PORT": "5432",
+    "POSTGRES_USER": "postgres",
+    "POSTGRES_PASSWORD": {"secretKeyRef": {"name": "postgres-credentials", "key": "password"}},
+    "POSTGRES_DATABASE": "postgres",
+    "KAFKA_BROKERS": KAFKA,
+}
+COMPONENTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "kafka-pubsub": (
+        "pubsub.kafka",
+        "v1",
+        {
+            "brokers": KAFKA,
+            "authType": "none",
+            "consumerGroup": "fastapi-consumer-group",
+            "clientID": AGENT,
+            "initialOffset": "oldest",
+        },
+    ),
+    "postgres-statestore": (
+        "state.postgresql",
+        "v2",
+        {
+            "host": POSTGRES,
+            "port": "5432",
+            "user": "postgres",
+            "database": "postgres",
+            "password": {"name": "postgres-credentials", "key": "password"},
+            "tablePrefix": "agent_",
+        },
+    ),
+}
+
+
+def part(whole: dict[str, Any], keys: dict[str, Any]) -> dict[str, Any]:
+    return {key: whole.get(key) for key in keys}
+
+
+@pytest.fixture(params=[AGENT, CALLER])
+def app(request: pytest.FixtureRequest, overlay: Overlay) -> Manifest:
+    return named(overlay.objects, "Deployment", request.param)
+
+
+def test_an_app_has_one_name_for_everything(app: Manifest, overlay: Overlay) -> None:
+    name = app["metadata"]["name"]
+    service = named(overlay.objects, "Service", name)
+    account = named(overlay.objects, "ServiceAccount", name)
+    assert {item["metadata"]["namespace"] for item in (app, service, account)} == {"fastapi-app"}
+    assert app["spec"]["selector"]["matchLabels"] == service["spec"]["selector"] == {"app": name}
+    assert app["spec"]["template"]["spec"]["serviceAccountName"] == name
+    assert annotations(app)["dapr.io/app-id"] == name
+
+
+def test_an_app_is_annotated_probed_and_sized_as_promised(app: Manifest, overlay: Overlay) -> None:
+    container = containers(app)[0]
+    (port,) = named(overlay.objects, "Service", app["metadata"]["name"])["spec"]["ports"]
+    assert part(annotations(app), ANNOTATIONS) == ANNOTATIONS
+    assert (container["livenessProbe"], container["readinessProbe"]) == (LIVENESS, READINESS)
+    assert container["resources"] == RESOURCES
+    assert container["ports"] == [{"name": "http", "containerPort": 8000}]
+    assert {"name": "http", "port": 80, "targetPort": "http"}.items() <= port.items()
+
+
+def test_the_agent_container_is_fastapi_with_the_promised_environment(overlay: Overlay) -> None:
+    container = containers(named(overlay.objects, "Deployment", AGENT))[0]
+    assert container["name"] == "fastapi"
+    assert environment(container) == AGENT_ENVIRONMENT
+
+
+def test_the_caller_runs_the_same_image_and_knows_no_backend(overlay: Overlay) -> None:
+    agent, caller = (containers(named(overlay.objects, "Deployment", name))[0] for name in (AGENT, CALLER))
+    assert (caller["image"], caller["args"]) == (agent["image"], ["caller"])
+    assert environment(caller).keys() == {"DAPR_HTTP_PORT"}
+
+
+def test_a_rollout_never_takes_the_last_ready_pod(app: Manifest) -> None:
+    assert app["spec"]["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_a_component_is_as_promised_and_for_the_agent_alone(name: str, overlay: Overlay) -> None:
+    component = named(overlay.objects, "Component", name)
+    kind, version, settings = COMPONENTS[name]
+    assert (component["spec"]["type"], component["spec"]["version"]) == (kind, version)
+    assert part(component_metadata(component), settings) == settings
+    assert component["scopes"] == [AGENT]
+
+
+def test_retry_never_ends_in_the_dead_letter_topic(overlay: Overlay) -> None:
+    spec = named(overlay.objects, "Resiliency", AGENT)["spec"]
+    retry = spec["targets"]["components"]["kafka-pubsub"]["inbound"]["retry"]
+    assert spec["policies"]["retries"][retry] == {"policy": "constant", "duration": "1s", "maxRetries": -1}
+
+
+def test_the_agents_image_is_never_pulled_on_a_development_cluster(app: Manifest, overlay: Overlay) -> None:
+    assert containers(app)[0]["imagePullPolicy"] == ("Never" if overlay.name in DEVELOPMENT else "IfNotPresent")

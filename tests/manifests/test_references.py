@@ -1,0 +1,67 @@
+"""What one object says of another, or of the app, is true."""
+
+from .rendering import (
+    DAPR,
+    ROOT,
+    Overlay,
+    annotations,
+    component_metadata,
+    containers,
+    environment,
+    named,
+    of_kind,
+    render,
+    title,
+    with_pods,
+)
+
+TOPICS = ROOT / "base/kafka/topics"
+
+
+def agent_environment(overlay: Overlay) -> dict[str, str]:
+    return environment(containers(named(overlay.objects, "Deployment", "fastapi-dapr-agent"))[0])
+
+
+def test_a_service_finds_pods_and_a_port_of_theirs(overlay: Overlay) -> None:
+    for service in of_kind(overlay.objects, "Service"):
+        selector = service["spec"]["selector"].items()
+        chosen = [
+            workload
+            for workload in with_pods(overlay.objects)
+            if workload["metadata"]["namespace"] == service["metadata"]["namespace"]
+            and selector <= workload["spec"]["template"]["metadata"]["labels"].items()
+        ]
+        assert len(chosen) == 1, f"{title(service)} selects {[title(workload) for workload in chosen]}"
+        offered = {port["name"] for container in containers(chosen[0]) for port in container.get("ports", [])}
+        wanted = {port["targetPort"] for port in service["spec"]["ports"]}
+        assert wanted <= offered, f"{title(service)} targets {wanted}, {title(chosen[0])} offers {offered}"
+
+
+def test_a_statefulset_names_its_service(overlay: Overlay) -> None:
+    for workload in of_kind(overlay.objects, "StatefulSet"):
+        service = named(overlay.objects, "Service", workload["spec"]["serviceName"])
+        assert service["metadata"]["namespace"] == workload["metadata"]["namespace"]
+
+
+def test_scopes_name_apps_that_exist(overlay: Overlay) -> None:
+    apps = {annotations(workload).get("dapr.io/app-id") for workload in with_pods(overlay.objects)}
+    for manifest in overlay.objects:
+        if manifest["apiVersion"] == DAPR:
+            assert manifest["scopes"], f"{title(manifest)} is not scoped"
+            assert set(manifest["scopes"]) <= apps, f"{title(manifest)}: no app {set(manifest['scopes']) - apps}"
+
+
+def test_policies_target_components_that_exist(overlay: Overlay) -> None:
+    known = {component["metadata"]["name"] for component in of_kind(overlay.objects, "Component")}
+    for resiliency in of_kind(overlay.objects, "Resiliency"):
+        assert resiliency["spec"]["targets"]["components"].keys() <= known
+
+
+def test_app_and_sidecar_know_the_same_backends(overlay: Overlay) -> None:
+    app = agent_environment(overlay)
+    pubsub = component_metadata(named(overlay.objects, "Component", "kafka-pubsub"))
+    store = component_metadata(named(overlay.objects, "Component", "postgres-statestore"))
+    job = environment(containers(named(render(TOPICS), "Job", "kafka-topics"))[0])
+    assert app["KAFKA_BROKERS"] == pubsub["brokers"] == job["KAFKA_BROKERS"]
+    for setting in ("host", "port", "user", "database"):
+        assert app[f"POSTGRES_{setting.upper()}"] == store[setting]
