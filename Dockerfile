@@ -1,0 +1,24 @@
+ARG PYTHON_IMAGE=python:3.13-slim
+
+FROM ${PYTHON_IMAGE} AS builder
+WORKDIR /build
+RUN python -m venv --without-pip /venv
+COPY requirements.lock .
+# an optional secret: the CA bundle of a network that inspects TLS
+RUN --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/pip \
+    if [ -s /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle; fi \
+    && python -m pip --python /venv/bin/python install --disable-pip-version-check --require-hashes -r requirements.lock \
+    && /venv/bin/python -m compileall -q /venv/lib
+COPY app app
+RUN /venv/bin/python -m compileall -q app
+
+FROM ${PYTHON_IMAGE}
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+RUN python -m pip uninstall --yes --quiet --root-user-action ignore pip
+WORKDIR /app
+COPY --from=builder /venv /venv
+COPY --from=builder /build/app app
+USER 65532:65532
+EXPOSE 8000
+ENTRYPOINT ["python", "-m", "app"]
+CMD ["agent"]

@@ -1,0 +1,79 @@
+"""The second service: it invokes the agent through both sidecars."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, TypedDict
+from urllib.parse import quote
+
+from fastapi import APIRouter, FastAPI, Request, Response
+
+from app import __version__
+from app.config import CallerSettings, load
+from app.dapr import Sidecar
+from app.errors import ServiceError, add_handlers, problems
+from app.limits import BodyLimit
+from app.services import AgentSidecar, from_state
+
+SERVICE = "fastapi-dapr-caller"
+URL_CHARACTERS = "%/?:@!$&'()*+,;=-._~"
+Settings = Annotated[CallerSettings, from_state("settings")]
+
+
+class State(TypedDict):
+    """The caller's state while it runs."""
+
+    settings: CallerSettings
+    sidecar: Sidecar
+
+
+router = APIRouter()
+
+
+@router.get("/health")
+async def health() -> dict[str, str]:
+    """Say that the process answers; asks nobody."""
+    return {"status": "healthy", "service": SERVICE}
+
+
+@router.get("/ready", responses=problems(503))
+async def ready(request: Request, sidecar: AgentSidecar) -> dict[str, str]:
+    """Ask this pod's own sidecar, nobody else: Kafka away takes nothing from this service."""
+    if request.app.state.draining:
+        raise ServiceError(503, "shutting down")
+    await sidecar.metadata()
+    return {"status": "ready"}
+
+
+@router.api_route("/invoke/{path:path}", methods=["GET", "POST", "DELETE"], responses=problems(413, 503))
+async def invoke(request: Request, settings: Settings, sidecar: AgentSidecar) -> Response:
+    """Invoke the agent through both sidecars; status and body are the agent's own. 503 when it cannot be reached."""
+    # as the client encoded it: `%2F` in a key must reach the agent as it is
+    path = request.scope["raw_path"].removeprefix(b"/invoke/")
+    target = quote(path, safe=URL_CHARACTERS)
+    if request.url.query:
+        target += "?" + quote(request.url.query, safe=URL_CHARACTERS)
+    status, content_type, body = await sidecar.invoke(
+        settings.agent_app_id,
+        request.method,
+        target,
+        await request.body(),
+        request.headers.get("content-type", ""),
+    )
+    return Response(body, status, media_type=content_type or None)
+
+
+def create_app(settings: CallerSettings | None = None) -> FastAPI:
+    """Make the caller, with settings from the environment unless given."""
+    settings = settings or load(CallerSettings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        async with Sidecar(settings.dapr_http_port, settings.sidecar_timeout_seconds) as sidecar:
+            yield {"settings": settings, "sidecar": sidecar}
+
+    app = FastAPI(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False)
+    app.state.draining = False
+    app.add_middleware(BodyLimit)
+    add_handlers(app)
+    app.include_router(router)
+    return app

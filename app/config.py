@@ -1,0 +1,80 @@
+"""Settings, read once from environment variables of the same name in capitals. Names carry their unit."""
+
+import sys
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app import SERVICE
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)]
+Required = Annotated[str, Field(min_length=1)]
+
+
+def _brokers(value: str) -> str:
+    for broker in value.split(","):
+        host, _, port = broker.strip().rpartition(":")
+        if not host or not port.isdecimal():
+            raise ValueError(f"expected host:port[,host:port...], got {broker!r}")
+    return value
+
+
+class ServiceSettings(BaseSettings):
+    """What both services need: the sidecar, and how they end."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    dapr_http_port: Port = 3500
+    dapr_grpc_port: Port = 50001
+    """Part of the sidecar's contract; the app itself speaks HTTP to it."""
+    sidecar_timeout_seconds: Seconds = 2.0
+    """Longest wait for one answer of the sidecar; clients are promised an answer within 3 s."""
+    drain_seconds: Annotated[float, Field(ge=0, le=300)] = 3.0
+    """From SIGTERM on `/ready` says no and requests are still served, for this long."""
+    graceful_shutdown_seconds: Annotated[int, Field(ge=1, le=300)] = 10
+    """After draining, longest wait for requests in flight."""
+
+
+class CallerSettings(ServiceSettings):
+    """Settings of the second service."""
+
+    agent_app_id: Required = SERVICE
+    sidecar_timeout_seconds: Seconds = 2.8
+    """Longer than the agent's own longest wait, so that its 503 arrives."""
+
+
+class Settings(ServiceSettings):
+    """Settings of the agent."""
+
+    postgres_host: Required
+    postgres_port: Port = 5432
+    postgres_user: Required
+    postgres_password: SecretStr
+    postgres_database: Required
+    database_timeout_seconds: Seconds = 2.0
+    """Longest time for one use of the database, waiting for a connection included."""
+    kafka_brokers: Annotated[Required, AfterValidator(_brokers)]
+    check_period_seconds: Seconds = 0.5
+    check_timeout_seconds: Seconds = 1.0
+    """Period + timeout bound how late a loss shows in `/ready`."""
+    sidecar_grace_seconds: Seconds = 3.0
+    """How long a Component may be missing, with its backend there, before the sidecar is restarted for it."""
+    sidecar_restart_interval_seconds: Annotated[float, Field(ge=1, le=86400)] = 60.0
+    """Shortest time between two restarts of the sidecar for the same missing thing."""
+    max_event_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    """Deliveries of an event whose handling raises, before it is dead-lettered."""
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def load(settings: type[S]) -> S:
+    """Read settings from the environment; a bad one ends the process with a line that names its variable."""
+    try:
+        return settings()
+    except ValidationError as error:
+        # only location and message: the input of a bad secret must not be shown
+        problems = [f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        sys.exit("bad settings: " + "; ".join(problems))

@@ -1,0 +1,125 @@
+"""The sidecar's HTTP API, over one session."""
+
+from http import HTTPStatus
+from typing import Any, Self
+from urllib.parse import quote
+
+import aiohttp
+from pydantic_core import from_json, to_json
+from yarl import URL
+
+from app import SERVICE
+from app.errors import DependencyUnavailableError
+
+PUBSUB = "kafka-pubsub"
+STATESTORE = "postgres-statestore"
+TOPIC = "agent-events"
+DEAD_LETTER_TOPIC = "agent-events-dead-letters"
+DAPR_ERROR = b'{"errorCode":"ERR_'
+"""How an error of daprd itself begins, as told from an answer of the invoked service."""
+SUBSCRIPTIONS = [
+    {"pubsubname": PUBSUB, "topic": TOPIC, "route": "/subscribe", "deadLetterTopic": DEAD_LETTER_TOPIC},
+]
+
+
+class Sidecar:
+    """The sidecar of this pod. A call that fails raises DependencyUnavailableError, after `timeout_seconds` at most."""
+
+    def __init__(self, http_port: int, timeout_seconds: float) -> None:
+        self._base = f"http://127.0.0.1:{http_port}/v1.0"
+        self._timeout_seconds = timeout_seconds
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
+            # no limit: requests held up by one backend must not hold up the others
+            connector=aiohttp.TCPConnector(limit=0),
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def publish(
+        self, topic: str, event_id: str, event_type: str, data: dict[str, Any], partition_key: str = ""
+    ) -> None:
+        """Publish one event. It is sent as a whole CloudEvent, so that daprd keeps its id."""
+        event = {
+            "specversion": "1.0",
+            "id": event_id,
+            "source": SERVICE,
+            "type": event_type,
+            "datacontenttype": "application/json",
+            "data": data,
+        }
+        query = f"?metadata.partitionKey={quote(partition_key, safe='')}" if partition_key else ""
+        await self._expect("pubsub", "POST", f"/publish/{PUBSUB}/{topic}{query}", event, "application/cloudevents+json")
+
+    async def get_state(self, key: str) -> bytes | None:
+        """Read the JSON text saved under a key; None when there is none."""
+        return await self._expect("statestore", "GET", f"/state/{STATESTORE}/{_segment(key)}") or None
+
+    async def save_state(self, key: str, value: object) -> None:
+        """Save any JSON value under a key."""
+        await self._expect("statestore", "POST", f"/state/{STATESTORE}", [{"key": key, "value": value}])
+
+    async def delete_state(self, key: str) -> None:
+        """Delete a key, whether it is there or not."""
+        await self._expect("statestore", "DELETE", f"/state/{STATESTORE}/{_segment(key)}")
+
+    async def metadata(self) -> dict[str, Any]:
+        """Read what the sidecar has loaded: components, subscriptions, version."""
+        metadata = from_json(await self._expect("dapr", "GET", "/metadata"))
+        if not isinstance(metadata, dict):
+            raise DependencyUnavailableError("dapr", "its metadata is not a JSON object")
+        return metadata
+
+    async def shutdown(self) -> None:
+        """Ask the sidecar to end; its container is restarted by the kubelet."""
+        await self._expect("dapr", "POST", "/shutdown")
+
+    async def invoke(
+        self, app_id: str, method: str, path: str, body: bytes, content_type: str
+    ) -> tuple[int, str, bytes]:
+        """Invoke another service; status, content type and body as it said them."""
+        status, content_type, answer = await self._request(
+            app_id, method, f"/invoke/{app_id}/method/{path}", body, content_type
+        )
+        if status >= HTTPStatus.BAD_REQUEST and answer.startswith(DAPR_ERROR):
+            raise DependencyUnavailableError(app_id, f"the sidecar answered {status}: {_text(answer)}")
+        return status, content_type, answer
+
+    async def _expect(
+        self, dependency: str, method: str, path: str, body: object = None, content_type: str = "application/json"
+    ) -> bytes:
+        content = b"" if body is None else to_json(body)
+        status, _, answer = await self._request(dependency, method, path, content, content_type)
+        if status not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
+            raise DependencyUnavailableError(dependency, f"the sidecar answered {status}: {_text(answer)}")
+        return answer
+
+    async def _request(
+        self, dependency: str, method: str, path: str, content: bytes, content_type: str
+    ) -> tuple[int, str, bytes]:
+        url = URL(self._base + path, encoded=True)
+        headers = {"Content-Type": content_type} if content else {}
+        try:
+            async with self._session.request(
+                method, url, data=content or None, headers=headers, allow_redirects=False
+            ) as response:
+                return response.status, response.headers.get("Content-Type", ""), await response.read()
+        except TimeoutError as error:
+            reason = f"the sidecar did not answer within {self._timeout_seconds:g} s"
+            raise DependencyUnavailableError(dependency, reason) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise DependencyUnavailableError(dependency, f"the sidecar cannot be reached: {error}") from error
+
+
+def _segment(key: str) -> str:
+    """Quote a key as one path segment; daprd would clean `.` and `..` away."""
+    return quote(key, safe="").replace(".", "%2E")
+
+
+def _text(answer: bytes) -> str:
+    return answer[:300].decode(errors="replace")

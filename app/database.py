@@ -1,0 +1,90 @@
+"""PostgreSQL, over one pool that heals."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import asyncpg
+
+from app.config import Settings
+from app.errors import DependencyUnavailableError
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+SCHEMA = Path(__file__).with_name("schema.sql").read_text()
+SCHEMA_LOCK = 0x66617374
+UNAVAILABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InvalidTransactionStateError,
+    asyncpg.UndefinedTableError,
+)
+
+
+class Database:
+    """The agent's database. Opening it needs no server: connections are made, and made again, when they are used."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._tables_made = False
+
+    async def __aenter__(self) -> Self:
+        self._pool = await asyncpg.create_pool(
+            host=self._settings.postgres_host,
+            port=self._settings.postgres_port,
+            user=self._settings.postgres_user,
+            password=self._settings.postgres_password.get_secret_value(),
+            database=self._settings.postgres_database,
+            timeout=self._settings.database_timeout_seconds,
+            min_size=0,
+            max_size=10,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.database_timeout_seconds):
+                await self._pool.close()
+        self._pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> "AsyncIterator[PoolConnectionProxy]":
+        """Lend a connection, for `database_timeout_seconds` in all; DependencyUnavailableError without a server."""
+        try:
+            async with asyncio.timeout(self._settings.database_timeout_seconds), self._pool.acquire() as connection:
+                try:
+                    yield connection
+                except asyncio.CancelledError:
+                    connection.terminate()  # giving it back would wait for a frozen server
+                    raise
+        except UNAVAILABLE as error:
+            self._tables_made = self._tables_made and not isinstance(error, asyncpg.UndefinedTableError)
+            if isinstance(error, TimeoutError):
+                await self._pool.expire_connections()
+            raise DependencyUnavailableError("database", _reason(error)) from error
+
+    async def check(self) -> None:
+        """Ask the server something, after making the tables when that is still to be done."""
+        async with self.connection() as connection:
+            if not self._tables_made:
+                async with connection.transaction():
+                    await connection.execute("SELECT pg_advisory_xact_lock($1)", SCHEMA_LOCK)
+                    await connection.execute(SCHEMA)
+                self._tables_made = True
+            await connection.execute("SELECT 1")
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,112 @@
+"""The effect of an event on the database; DependencyUnavailableError from every function while that is away."""
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from asyncpg import Record
+
+from app.database import Database
+from app.events import Delivery
+
+# One statement is one transaction and one round trip: only the delivery that inserts the id has an effect.
+APPLY = """
+WITH delivered AS (
+    INSERT INTO processed_events (id, key, message, metadata, "partition", "offset")
+    VALUES ($1, $2, $3, $4, $6, $7)
+    ON CONFLICT (id) DO UPDATE SET deliveries = processed_events.deliveries + 1
+    RETURNING deliveries
+), effect AS (
+    INSERT INTO effects (event_id, key, amount) SELECT $1, $2, $5 FROM delivered WHERE deliveries = 1
+), total AS (
+    INSERT INTO totals (key, count, amount) SELECT $2, 1, $5 FROM delivered WHERE deliveries = 1
+    ON CONFLICT (key) DO UPDATE SET count = totals.count + 1, amount = totals.amount + excluded.amount
+)
+SELECT deliveries FROM delivered
+"""
+RECORD_FAILURE = """
+INSERT INTO failed_events AS failed (id, reason, "partition", "offset") VALUES ($1, $2, $3, $4)
+ON CONFLICT (id) DO UPDATE SET
+    attempts = failed.attempts + (failed.dead_lettered_at IS NULL)::integer,
+    reason = excluded.reason, last_failed_at = excluded.last_failed_at
+RETURNING attempts, first_failed_at, dead_lettered_at IS NOT NULL AS dead_lettered
+"""
+RECORD_DEAD_LETTER = "UPDATE failed_events SET dead_lettered_at = clock_timestamp() WHERE id = $1"
+EVENTS = """
+SELECT id, key, message, metadata, 'applied' AS status, deliveries AS attempts, "partition", "offset", applied_at
+FROM processed_events
+"""
+EVENT = EVENTS + "WHERE id = $1"
+EVENTS_OF_KEY = EVENTS + "WHERE key = $1 ORDER BY applied_at DESC LIMIT 100"
+FAILED_EVENT = """
+SELECT id, CASE WHEN dead_lettered_at IS NULL THEN 'failing' ELSE 'dead-lettered' END AS status, reason, attempts,
+    "partition", "offset", dead_lettered_at
+FROM failed_events WHERE id = $1
+"""
+TOTALS = "SELECT count, amount FROM totals WHERE key = $1"
+
+
+class Failure(NamedTuple):
+    """What is known about an event whose handling failed."""
+
+    attempts: int
+    first_failed_at: datetime
+    dead_lettered: bool
+
+
+async def apply(database: Database, delivery: Delivery) -> bool:
+    """Apply a delivered event; False when an earlier delivery did. IndigestibleError when it cannot be applied."""
+    data = delivery.data
+    metadata = json.dumps(data.metadata.model_dump(exclude_unset=True))
+    amount = Decimal(str(data.metadata.amount))
+    async with database.connection() as connection:
+        deliveries: int = await connection.fetchval(
+            APPLY, delivery.id, data.metadata.key, data.message, metadata, amount, delivery.partition, delivery.offset
+        )
+    return deliveries == 1
+
+
+async def record_failure(database: Database, delivery: Delivery, reason: str) -> Failure:
+    """Count a failed attempt."""
+    async with database.connection() as connection:
+        (row,) = await connection.fetch(RECORD_FAILURE, delivery.id, reason, delivery.partition, delivery.offset)
+    return Failure(**row)
+
+
+async def record_dead_letter(database: Database, event_id: str) -> None:
+    """Note that a failed event is in the dead letter topic."""
+    async with database.connection() as connection:
+        await connection.execute(RECORD_DEAD_LETTER, event_id)
+
+
+async def find(database: Database, event_id: str) -> dict[str, Any] | None:
+    """Find what was made of an event; None when it was never seen."""
+    async with database.connection() as connection:
+        row = await connection.fetchrow(EVENT, event_id)
+        if row is not None:
+            return _shown(row)
+        row = await connection.fetchrow(FAILED_EVENT, event_id)
+        return dict(row) if row is not None else None
+
+
+async def find_by_key(database: Database, key: str) -> dict[str, Any]:
+    """Find a key's totals and its last 100 events, the latest first."""
+    async with database.connection() as connection:
+        totals = await connection.fetchrow(TOTALS, key)
+        rows = await connection.fetch(EVENTS_OF_KEY, key)
+    return {
+        "key": key,
+        "totals": {"count": totals["count"], "amount": _plain(totals["amount"])}
+        if totals
+        else {"count": 0, "amount": 0},
+        "events": [_shown(row) for row in rows],
+    }
+
+
+def _shown(row: Record) -> dict[str, Any]:
+    return {**row, "metadata": json.loads(row["metadata"])}
+
+
+def _plain(amount: Decimal) -> int | float:
+    return int(amount) if amount == amount.to_integral_value() else float(amount)

@@ -1,0 +1,174 @@
+"""Background checks of the dependencies; `/ready` only reads what they found."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, Self
+
+from app.broker import Broker
+from app.config import Settings
+from app.dapr import PUBSUB, STATESTORE, SUBSCRIPTIONS, Sidecar
+from app.database import Database
+from app.errors import DependencyUnavailableError
+from app.recovery import Recovery
+
+logger = logging.getLogger(__name__)
+NOT_CHECKED = "not checked yet"
+
+
+class CheckFailedError(Exception):
+    """A check found its dependency wanting; `kafka_only` when state, queries and invocation work all the same."""
+
+    def __init__(self, reason: str, *, kafka_only: bool = False) -> None:
+        super().__init__(reason)
+        self.kafka_only = kafka_only
+
+
+@dataclass
+class Dependency:
+    """A dependency, the check that asks it, and what the check found last."""
+
+    name: str
+    check: Callable[[], Awaitable[None]]
+    kafka_only: bool = False
+    error: str | None = NOT_CHECKED
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    latency_ms: float = 0.0
+
+    async def run(self, timeout_seconds: float) -> None:
+        """Check once, in this time at most."""
+        started = monotonic()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self.check()
+            self._found(None)
+        except TimeoutError:
+            self._found(f"no answer within {timeout_seconds:g} s")
+        except CheckFailedError as error:
+            self._found(str(error), kafka_only=error.kafka_only)
+        except DependencyUnavailableError as error:
+            self._found(error.reason)
+        except Exception as error:
+            logger.exception("check of %s is broken", self.name)
+            self._found(f"the check itself failed: {error!r}")
+        self.latency_ms = round((monotonic() - started) * 1000, 1)
+
+    def report(self, *, serving: bool) -> dict[str, Any]:
+        """Describe what the check found; with `serving`, a failure that concerns Kafka alone does not count."""
+        error = None if serving and self.kafka_only else self.error
+        return {
+            "status": "failing" if error else "ok",
+            "since": self.since.isoformat(timespec="milliseconds"),
+            "error": error,
+            "latency_ms": self.latency_ms,
+        }
+
+    def _found(self, error: str | None, *, kafka_only: bool = False) -> None:
+        if (error is None) != (self.error is None) or self.error == NOT_CHECKED:
+            self.since = datetime.now(UTC)
+            logger.log(
+                logging.WARNING if error else logging.INFO, "Dependency %s is %s", self.name, error or "available"
+            )
+        self.error, self.kafka_only = error, kafka_only
+
+
+class Monitor:
+    """The table of dependencies, each checked by a task of its own, and the sidecar's recovery."""
+
+    def __init__(
+        self, settings: Settings, sidecar: Sidecar, database: Database, broker: Broker, is_draining: Callable[[], bool]
+    ) -> None:
+        self.dependencies = {
+            dependency.name: dependency
+            for dependency in (
+                Dependency("api", self._check_api),
+                Dependency("database", database.check),
+                Dependency("dapr", self._check_sidecar),
+                Dependency("pubsub", broker.check),
+                Dependency("statestore", self._check_statestore),
+            )
+        }
+        self._settings = settings
+        self._sidecar = sidecar
+        self._is_draining = is_draining
+        self._recovery = Recovery(settings.sidecar_grace_seconds, settings.sidecar_restart_interval_seconds)
+        self._missing: dict[str, str] = {}
+
+    async def __aenter__(self) -> Self:
+        timeout_seconds = self._settings.check_timeout_seconds
+        loops = [self._repeat(dependency.run, timeout_seconds) for dependency in self.dependencies.values()]
+        self._tasks = [asyncio.create_task(loop) for loop in (*loops, self._repeat(self._recover))]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def require(self, name: str) -> None:
+        """Raise DependencyUnavailableError when the last check of this dependency failed."""
+        error = self.dependencies[name].error
+        if error:
+            raise DependencyUnavailableError(name, error)
+
+    def report(self, *, serving: bool = False) -> dict[str, dict[str, Any]]:
+        """Report every dependency by name; `serving` leaves the broker, and what hangs on it alone, out."""
+        return {
+            name: dependency.report(serving=serving)
+            for name, dependency in self.dependencies.items()
+            if not (serving and name == "pubsub")
+        }
+
+    async def _repeat(self, action: Callable[..., Awaitable[None]], *arguments: float) -> None:
+        while True:
+            await action(*arguments)
+            await asyncio.sleep(self._settings.check_period_seconds)
+
+    async def _check_api(self) -> None:
+        if self._is_draining():
+            raise CheckFailedError("shutting down")
+
+    async def _check_statestore(self) -> None:
+        await self._sidecar.get_state("readiness-check")
+
+    async def _check_sidecar(self) -> None:
+        missing: dict[str, str] = {}
+        try:
+            missing = missing_from(await self._sidecar.metadata())
+        finally:
+            self._missing = missing
+        if missing:
+            kafka_only = set(missing.values()) == {"pubsub"}
+            raise CheckFailedError(f"not loaded by the sidecar: {', '.join(missing)}", kafka_only=kafka_only)
+
+    async def _recover(self) -> None:
+        available = {name for name, dependency in self.dependencies.items() if dependency.error is None}
+        due = self._recovery.due(self._missing, available, monotonic())
+        if due and not self._is_draining():
+            logger.warning("Restarting the sidecar: %s missing although its backend answers", ", ".join(due))
+            try:
+                await self._sidecar.shutdown()
+            except DependencyUnavailableError as error:
+                logger.warning("The sidecar was not restarted: %s", error.reason)
+
+
+def missing_from(metadata: dict[str, Any]) -> dict[str, str]:
+    """Return what the agent needs and the sidecar's metadata lacks, with the backend each needs."""
+    components = {component.get("name") for component in _entries(metadata, "components")}
+    topics = {(entry.get("pubsubname"), entry.get("topic")) for entry in _entries(metadata, "subscriptions")}
+    needs = [
+        (f"component {PUBSUB}", "pubsub", PUBSUB in components),
+        (f"component {STATESTORE}", "database", STATESTORE in components),
+    ]
+    needs += [
+        (f"subscription {entry['topic']}", "pubsub", (entry["pubsubname"], entry["topic"]) in topics)
+        for entry in SUBSCRIPTIONS
+    ]
+    return {name: backend for name, backend, loaded in needs if not loaded}
+
+
+def _entries(metadata: dict[str, Any], name: str) -> Iterable[dict[str, Any]]:
+    return metadata.get(name) or []

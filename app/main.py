@@ -1,0 +1,43 @@
+"""The agent, put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app import SERVICE, __version__
+from app.broker import Broker
+from app.config import Settings, load
+from app.dapr import Sidecar
+from app.database import Database
+from app.errors import add_handlers
+from app.handler import Handler
+from app.health import Monitor
+from app.limits import BodyLimit
+from app.routes import ROUTERS
+from app.services import State
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Make the agent, with settings from the environment unless given."""
+    settings = settings or load(Settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[State]:
+        async with (
+            Sidecar(settings.dapr_http_port, settings.sidecar_timeout_seconds) as sidecar,
+            Database(settings) as database,
+            # a little less than the check's own time, so that the client closes what it opened
+            Broker(settings.kafka_brokers, 0.8 * settings.check_timeout_seconds) as broker,
+            Monitor(settings, sidecar, database, broker, lambda: bool(app.state.draining)) as monitor,
+        ):
+            handler = Handler(settings, sidecar, database, monitor)
+            yield {"sidecar": sidecar, "database": database, "monitor": monitor, "handler": handler}
+
+    app = FastAPI(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False)
+    app.state.draining = False
+    app.add_middleware(BodyLimit)
+    add_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app

@@ -1,0 +1,15 @@
+"""The agent's routes, a module per noun."""
+
+from fastapi import APIRouter
+
+from app.routes import database, events, health, publish, root, state, subscribe
+
+ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
+    root.router,
+    publish.router,
+    subscribe.router,
+    events.router,
+    state.router,
+    database.router,
+)

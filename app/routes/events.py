@@ -1,0 +1,28 @@
+"""What the handler made of events."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+
+from app import effects
+from app.errors import ServiceError, problems
+from app.events import MAX_ID, Key
+from app.services import AgentDatabase
+from app.values import Text
+
+router = APIRouter(tags=["events"])
+
+
+@router.get("/events", responses=problems(422, 503))
+async def events(key: Annotated[Key, Query(examples=["customer-7"])], database: AgentDatabase) -> dict[str, Any]:
+    """Show a key's totals and its last 100 events, the latest first."""
+    return await effects.find_by_key(database, key)
+
+
+@router.get("/events/{event_id:path}", responses=problems(404, 422, 503))
+async def event(event_id: Annotated[Text, Path(max_length=MAX_ID)], database: AgentDatabase) -> dict[str, Any]:
+    """Show one event: `applied`, `failing` while attempts are left, or `dead-lettered` with the reason."""
+    found = await effects.find(database, event_id)
+    if found is None:
+        raise ServiceError(404, f"event {event_id} has not been processed")
+    return found

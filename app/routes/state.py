@@ -1,0 +1,64 @@
+"""State, saved through Dapr."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import from_json
+
+from app.errors import ServiceError, problems
+from app.services import AgentSidecar
+from app.values import JsonValue, Text
+
+router = APIRouter(tags=["state"])
+MAX_KEY = 512
+
+
+def _key(key: str) -> str:
+    if "||" in key:
+        raise ValueError("must not contain `||`, Dapr's own separator")
+    return key
+
+
+Key = Annotated[Text, Field(min_length=1, max_length=MAX_KEY), AfterValidator(_key)]
+KeyInPath = Annotated[Text, Path(min_length=1, max_length=MAX_KEY), AfterValidator(_key)]
+
+
+class Entry(BaseModel):
+    """A key and its value."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"key": "cart-7", "value": {"items": [1, 2]}}]})
+
+    key: Key
+    value: JsonValue
+    """Any JSON value."""
+
+
+class Change(BaseModel):
+    """What became of a key."""
+
+    status: str
+    key: str
+
+
+@router.post("/state", responses=problems(400, 413, 422, 503))
+async def save_state(entry: Entry, sidecar: AgentSidecar) -> Change:
+    """Save a value under a key."""
+    await sidecar.save_state(entry.key, entry.value)
+    return Change(status="saved", key=entry.key)
+
+
+@router.get("/state/{key:path}", responses=problems(404, 422, 503))
+async def get_state(key: KeyInPath, sidecar: AgentSidecar) -> Entry:
+    """Read the value of a key."""
+    value = await sidecar.get_state(key)
+    if value is None:
+        raise ServiceError(404, f"key {key} has no value")
+    return Entry(key=key, value=from_json(value))
+
+
+@router.delete("/state/{key:path}", responses=problems(422, 503))
+async def delete_state(key: KeyInPath, sidecar: AgentSidecar) -> Change:
+    """Delete a key, whether it is there or not."""
+    await sidecar.delete_state(key)
+    return Change(status="deleted", key=key)

@@ -1,0 +1,45 @@
+"""Events as Dapr delivers them."""
+
+import logging
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from app.dapr import SUBSCRIPTIONS
+from app.events import Delivery
+from app.handler import Status
+from app.limits import BodyTooLargeError
+from app.services import AgentHandler
+
+router = APIRouter(tags=["dapr"])
+logger = logging.getLogger(__name__)
+BODY: dict[str, Any] = {"requestBody": {"content": {"application/cloudevents+json": {"schema": {"type": "object"}}}}}
+
+
+class Reply(BaseModel):
+    """What is to become of a delivered event."""
+
+    status: Status
+
+
+@router.get("/dapr/subscribe")
+async def subscriptions() -> list[dict[str, str]]:
+    """Tell daprd what to deliver, and where."""
+    return SUBSCRIPTIONS
+
+
+@router.post("/subscribe", openapi_extra=BODY)
+async def subscribe(request: Request, handler: AgentHandler) -> Reply:
+    """Apply a delivered event, once however often it is delivered. Always 200, whatever the body.
+
+    `SUCCESS`: applied, or sent to the dead letter topic; an event without a usable id goes there under an id made of
+    its position in the topic. `RETRY`: a dependency is away, or handling raised and attempts are left. `DROP`: a body
+    larger than any record of the topic.
+    """
+    try:
+        body = await request.body()
+    except BodyTooLargeError as error:
+        logger.warning("Received event and dropped it: %s", error.detail)
+        return Reply(status=Status.DROP)
+    return Reply(status=await handler.handle(Delivery.of(body, request.headers)))

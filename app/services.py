@@ -1,0 +1,34 @@
+"""What the routes reach: made by the lifespan as typed state, handed out by these aliases."""
+
+from typing import Annotated, TypedDict
+
+from fastapi import Depends, Request
+
+from app.dapr import Sidecar
+from app.database import Database
+from app.handler import Handler
+from app.health import Monitor
+
+
+class State(TypedDict):
+    """The agent's state while it runs."""
+
+    sidecar: Sidecar
+    database: Database
+    monitor: Monitor
+    handler: Handler
+
+
+def from_state(name: str) -> object:
+    """Depend on a member of the lifespan's state."""
+
+    def read(request: Request) -> object:
+        return getattr(request.state, name)
+
+    return Depends(read)
+
+
+AgentSidecar = Annotated[Sidecar, from_state("sidecar")]
+AgentDatabase = Annotated[Database, from_state("database")]
+AgentMonitor = Annotated[Monitor, from_state("monitor")]
+AgentHandler = Annotated[Handler, from_state("handler")]

@@ -1,0 +1,48 @@
+"""What text and JSON may hold so that Dapr, Kafka and PostgreSQL all carry it unchanged."""
+
+import math
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+MAX_INTEGER = 2**53
+MAX_DEPTH = 64
+
+
+def check_text(text: str) -> str:
+    """Return the text; ValueError when it holds what PostgreSQL cannot store."""
+    if "\0" in text:
+        raise ValueError("must not contain the character NUL")
+    return _check_unicode(text)
+
+
+def check_json(value: object) -> object:
+    """Return the JSON value; ValueError when daprd or another JSON reader would change or refuse it."""
+    pending: list[tuple[object, int]] = [(value, 0)]
+    while pending:
+        item, depth = pending.pop()
+        if depth > MAX_DEPTH:
+            raise ValueError(f"must not be nested deeper than {MAX_DEPTH} levels")
+        if isinstance(item, dict):
+            pending += [(part, depth + 1) for pair in item.items() for part in pair]
+        elif isinstance(item, list):
+            pending += [(part, depth + 1) for part in item]
+        elif isinstance(item, str):
+            _check_unicode(item)
+        elif isinstance(item, float) and not math.isfinite(item):
+            raise ValueError("must not contain a number out of range")
+        elif isinstance(item, int) and abs(item) > MAX_INTEGER:
+            raise ValueError("must not contain an integer beyond 2^53: Dapr would change it")
+    return value
+
+
+def _check_unicode(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must not contain a lone surrogate") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(check_text)]
+JsonValue = Annotated[Any, AfterValidator(check_json)]
