@@ -9,9 +9,13 @@ from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import PORT, Database
+from acceptance.harness.evidence import NAMESPACES, collect
 from acceptance.harness.faults import Faults, undo_table
 from acceptance.harness.journal import Journal, default_file
+from acceptance.harness.logs import LogFollower
 from acceptance.harness.port_forward import PortForward
+from acceptance.harness.reach import Reach
+from acceptance.harness.rules import State
 from acceptance.harness.run import Run
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.toolbox import Toolbox
@@ -43,76 +47,83 @@ def waiting(run: Run) -> Waiting:
 
 
 @pytest.fixture(scope="session")
-def forwards(cluster: Cluster, run: Run) -> Iterator[Callable[..., PortForward]]:
-    """Open a port-forward that lasts until the end of the run."""
-
-    def forward(namespace: str, workload: str, *ports: int) -> PortForward:
-        run.forwards.append(PortForward(cluster.kubectl, namespace, workload, ports).open())
-        return run.forwards[-1]
-
-    yield forward
-    for one in run.forwards:
-        one.close()
+def reach(cluster: Cluster) -> Iterator[Reach]:
+    """Opens port-forwards and clients that last until the end of the run."""
+    reach = Reach(cluster.kubectl)
+    yield reach
+    reach.close()
 
 
 @pytest.fixture(scope="session")
-def agent_forward(forwards: Callable[..., PortForward]) -> PortForward:
+def agent_forward(reach: Reach) -> PortForward:
     """The agent's pod: app, sidecar, the sidecar's metrics and its port for other sidecars."""
     ports = (system.APP_PORT, system.SIDECAR_PORT, system.SIDECAR_METRICS_PORT, system.SIDECAR_INTERNAL_PORT)
-    return forwards(system.NAMESPACE, f"deploy/{system.AGENT}", *ports)
+    return reach.forward(system.NAMESPACE, f"deploy/{system.AGENT}", *ports)
 
 
 @pytest.fixture(scope="session")
-def caller_forward(forwards: Callable[..., PortForward]) -> PortForward:
+def caller_forward(reach: Reach) -> PortForward:
     """The caller's pod: app and sidecar."""
-    return forwards(system.NAMESPACE, f"deploy/{system.CALLER}", system.APP_PORT, system.SIDECAR_PORT)
+    return reach.forward(system.NAMESPACE, f"deploy/{system.CALLER}", system.APP_PORT, system.SIDECAR_PORT)
 
 
 @pytest.fixture(scope="session")
-def agent(agent_forward: PortForward, run: Run) -> Api:
+def agent(reach: Reach, agent_forward: PortForward) -> Api:
     """The agent's HTTP interface."""
-    run.agent = Api(agent_forward, system.APP_PORT)
-    return run.agent
+    return reach.api(agent_forward, system.APP_PORT)
 
 
 @pytest.fixture(scope="session")
-def sidecar(agent_forward: PortForward) -> Api:
+def sidecar(reach: Reach, agent_forward: PortForward) -> Api:
     """The Dapr API of the agent's sidecar."""
-    return Api(agent_forward, system.SIDECAR_PORT)
+    return reach.api(agent_forward, system.SIDECAR_PORT)
 
 
 @pytest.fixture(scope="session")
-def sidecar_metrics(agent_forward: PortForward) -> Api:
+def sidecar_metrics(reach: Reach, agent_forward: PortForward) -> Api:
     """The metrics of the agent's sidecar."""
-    return Api(agent_forward, system.SIDECAR_METRICS_PORT)
+    return reach.api(agent_forward, system.SIDECAR_METRICS_PORT)
 
 
 @pytest.fixture(scope="session")
-def caller(caller_forward: PortForward) -> Api:
+def caller(reach: Reach, caller_forward: PortForward) -> Api:
     """The second service's HTTP interface."""
-    return Api(caller_forward, system.APP_PORT)
+    return reach.api(caller_forward, system.APP_PORT)
 
 
 @pytest.fixture(scope="session")
-def caller_sidecar(caller_forward: PortForward) -> Api:
+def caller_sidecar(reach: Reach, caller_forward: PortForward) -> Api:
     """The Dapr API of the caller's sidecar."""
-    return Api(caller_forward, system.SIDECAR_PORT)
+    return reach.api(caller_forward, system.SIDECAR_PORT)
 
 
 @pytest.fixture(scope="session")
-def database(cluster: Cluster, forwards: Callable[..., PortForward]) -> Database:
+def database(cluster: Cluster, reach: Reach, run: Run) -> Database:
     """PostgreSQL, asked directly."""
     state = system.component_metadata(cluster, system.STATESTORE)
-    forward = forwards(system.POSTGRES.namespace, f"statefulset/{system.POSTGRES.name}", PORT)
+    forward = reach.forward(system.POSTGRES.namespace, f"statefulset/{system.POSTGRES.name}", PORT)
     return Database(
         forward,
-        lambda: cluster.secret(system.NAMESPACE, "postgres-credentials", "password"),
+        lambda: run.masking.hide(cluster.secret(system.NAMESPACE, "postgres-credentials", "password")),
         state.get("user", "postgres"),
         state.get("database", "postgres"),
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
+def evidence(cluster: Cluster, reach: Reach, run: Run, agent: Api, sidecar: Api) -> Iterator[None]:
+    """Follow every log from the start; keep what the cluster says when something failed."""
+    run.diagnose_with(lambda: State(cluster, agent, sidecar))
+    logs = LogFollower(cluster, NAMESPACES, run.folder / "logs", run.masking.mask)
+    logs.start()
+    run.forwards = reach.forwards
+    yield
+    logs.stop()
+    if any(result.failures for result in run.results.values()):
+        collect(cluster.kubectl, run.folder / "cluster", run.masking.mask)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def journal(cluster: Cluster, run: Run) -> Iterator[Journal]:
     """The write-ahead journal of this cluster; what an earlier run left open is undone first."""
     uid = cluster.kubectl.run("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
@@ -140,6 +151,12 @@ def topic(cluster: Cluster, toolbox: Toolbox, run: Run) -> Topic:
     """The topic of the agent's events, read by a consumer of the run's own."""
     brokers = system.component_metadata(cluster, system.PUBSUB)["brokers"]
     return Topic(toolbox, brokers, system.TOPIC, f"acceptance-{run.id}")
+
+
+@pytest.fixture(autouse=True)
+def entry(request: pytest.FixtureRequest) -> Entry:
+    """The entry of the criteria file that a test proves; `@proves` fills it in."""
+    raise pytest.UsageError(f"{request.node.nodeid} needs @proves with an id of criteria.toml")
 
 
 @pytest.fixture

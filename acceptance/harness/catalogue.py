@@ -20,7 +20,9 @@ class Entry:
     kind: str
     tier: str = "default"
     bounds: dict[str, float] = field(default_factory=dict)
-    faults: tuple[str, ...] = ()
+    fault: str = ""
+    target: str = ""
+    lasts_s: float = 0.0
     minutes: float = 0.05
 
 
@@ -31,7 +33,7 @@ def load(file: Path = FILE) -> dict[str, Entry]:
     for kind in ("criterion", "scenario"):
         for raw in document.get(kind, []):
             try:
-                entry = Entry(kind=kind, **{**raw, "faults": tuple(raw.get("faults", ()))})
+                entry = Entry(kind=kind, **raw)
             except TypeError as error:
                 raise ValueError(f"{file.name}: {kind} {raw.get('id', '?')}: {error}") from error
             if entry.id in entries or entry.tier not in TIERS:
@@ -43,10 +45,9 @@ def load(file: Path = FILE) -> dict[str, Entry]:
 ENTRIES = load()
 
 
-def proves(entry_id: str) -> pytest.MarkDecorator:
-    """Mark a test as the proof of one entry: it gets the fixture `entry` and the entry's id."""
-    entry = ENTRIES[entry_id]
-    return pytest.mark.parametrize("entry", [pytest.param(entry, id=entry.id)])
+def proves(*entry_ids: str) -> pytest.MarkDecorator:
+    """Mark a test as the proof of some entries: it runs once for each, as fixture `entry`, under the entry's id."""
+    return pytest.mark.parametrize("entry", [pytest.param(ENTRIES[entry_id], id=entry_id) for entry_id in entry_ids])
 
 
 def unproven(proven: set[str]) -> list[str]:

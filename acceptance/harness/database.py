@@ -1,14 +1,14 @@
 """PostgreSQL as an independent witness: asyncpg through a port-forward."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import asyncpg
 
 from acceptance.harness.port_forward import PortForward
 
-T = TypeVar("T")
 PORT = 5432
 
 
@@ -23,34 +23,36 @@ class Database:
 
     def rows(self, query: str, *arguments: object, timeout_s: float = 10) -> list[asyncpg.Record]:
         """The rows of a query. Raises OSError, TimeoutError or asyncpg.PostgresError."""
-
-        async def fetch(connection: asyncpg.Connection) -> list[asyncpg.Record]:
-            return await connection.fetch(query, *arguments, timeout=timeout_s)
-
-        return self.use(fetch, timeout_s)
+        with self.connected(timeout_s) as ask:
+            return ask(query, *arguments)
 
     def value(self, query: str, *arguments: object, timeout_s: float = 10) -> Any:
         """The first column of the first row, None without a row."""
         rows = self.rows(query, *arguments, timeout_s=timeout_s)
         return rows[0][0] if rows else None
 
-    def use(self, work: Callable[[asyncpg.Connection], Coroutine[Any, Any, T]], timeout_s: float = 10) -> T:
-        """What `work` makes of one open connection."""
+    @contextmanager
+    def connected(self, timeout_s: float = 10) -> Iterator[Callable[..., list[asyncpg.Record]]]:
+        """One open connection; what it yields asks a query on it, for `timeout_s` at most."""
         host, _, port = self._forward.address(PORT).partition(":")
-
-        async def connected() -> T:
-            connection = await asyncpg.connect(
-                host=host,
-                port=int(port),
-                user=self._user,
-                password=self._password(),
-                database=self._name,
-                timeout=timeout_s,
-                ssl=False,
+        with asyncio.Runner() as runner:
+            connection = runner.run(
+                asyncpg.connect(
+                    host=host,
+                    port=int(port),
+                    user=self._user,
+                    password=self._password(),
+                    database=self._name,
+                    timeout=timeout_s,
+                    ssl=False,
+                )
             )
-            try:
-                return await work(connection)
-            finally:
-                await connection.close(timeout=1)
 
-        return asyncio.run(connected())
+            def ask(query: str, *arguments: object) -> list[asyncpg.Record]:
+                return runner.run(connection.fetch(query, *arguments, timeout=timeout_s))
+
+            try:
+                yield ask
+            finally:
+                with suppress(OSError, TimeoutError, asyncpg.PostgresError):
+                    runner.run(connection.close(timeout=1))

@@ -1,10 +1,10 @@
-"""Why something failed, in at most ten lines."""
+"""A failure explained in at most ten lines."""
 
 from dataclasses import asdict, dataclass
 
-from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry
 from acceptance.harness.errors import UnmetError
+from acceptance.harness.rules import State, first_finding
 
 WIDTH = 400
 
@@ -26,21 +26,21 @@ class Explanation:
         return [f"{name + ':':<10}{value[:WIDTH]}" for name, value in asdict(self).items() if value]
 
     def as_data(self) -> dict[str, str]:
-        """This explanation as report.json has it."""
+        """The explanation as report.json has it."""
         return asdict(self)
 
 
-def explain(error: BaseException, entry: Entry, agent: Api | None, details: str) -> Explanation:
+def explain(error: BaseException, entry: Entry, state: State | None, details: str) -> Explanation:
     """What was expected, what was seen, the likely cause and what to do next."""
-    del agent
     told = error if isinstance(error, UnmetError) else None
     first_line = (str(error).splitlines() or [""])[0]
+    finding = first_finding(state) if state else None
     return Explanation(
         expected=told.expected if told else entry.checks,
         seen=" ".join((told.seen if told else f"{type(error).__name__}: {first_line}").split()),
         since=f"waited {told.since_s:.1f} s" if told and told.since_s is not None else "",
-        cause="",
-        look="",
+        cause=finding.cause if finding else "none of the known ones; the files below have the logs and the traceback",
+        look=finding.look if finding else "kubectl -n fastapi-app logs deploy/fastapi-dapr-agent -c fastapi",
         rerun=f"pytest acceptance -k {entry.id}",
         details=details,
     )

@@ -1,5 +1,6 @@
 """Faults as context managers: from a steady state, on our own workloads, seen to bite, and always undone."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,11 +33,17 @@ class Target:
 
 @dataclass
 class Fault:
-    """A fault that is biting: since when, and until when it has to last."""
+    """A fault: since when it bites, how long it has to last, and when it was undone."""
 
-    at: float
-    lasts_s: float
-    how: str
+    target: Target
+    timeline: Timeline
+    lasts_s: float = 0.0
+    at: float = math.inf
+    undone: float = math.inf
+
+    def bites(self, how: str) -> None:
+        """Note that it begins now."""
+        self.at = self.timeline.note("fault", how, str(self.target))
 
     def remaining_s(self) -> float:
         """Seconds until it has lasted long enough."""
@@ -54,68 +61,56 @@ class Faults:
     allowed: frozenset[str] = frozenset()
 
     @contextmanager
-    def killed(self, target: Target, timeline: Timeline, away_s: float = AWAY_S) -> Iterator[Fault]:
-        """Scale the StatefulSet to 0 and SIGKILL its container from the node; it comes back after `away_s`."""
+    def killed(self, target: Target, timeline: Timeline, lasts_s: float = AWAY_S) -> Iterator[Fault]:
+        """Scale the StatefulSet to 0 and SIGKILL its container from the node; it comes back after `lasts_s`."""
         workload, pod = self._begin(target)
         node, container = Node(pod.node), pod.containers[target.container].id
         entry = self.journal.promise("scale", namespace=target.namespace, name=target.name, replicas=workload.desired)
-        try:
+        with self._undoing(entry, Fault(target, timeline, lasts_s)) as fault:
             self.cluster.scale(target.namespace, target.name, 0)
-            how = "scaled to 0, SIGKILL from the node"
             if node.reachable():
                 self._require_bite(node.signal(container, "KILL"), f"{target}: no process found on {pod.node}")
+                fault.bites("killed: scaled to 0, SIGKILL from the node")
                 self._until(lambda: not node.pids(container), f"every process of {target} to be gone")
             else:
-                how = "scaled to 0, pod deleted by force (the node cannot be entered)"
                 self.cluster.delete_pod(pod.namespace, pod.name, grace_s=0)
+                fault.bites("killed: scaled to 0, pod deleted by force, since the node cannot be entered")
                 self._until(lambda: not self._pod_exists(pod), f"pod {pod.name} to be gone")
-            fault = Fault(timeline.note("fault", "killed", f"{target}: {how}"), away_s, how)
             yield fault
-            self.waiting.through(fault.remaining_s(), f"{target} to stay away")
-        finally:
-            self.journal.undo(entry)
-            timeline.note("fault", "undone", str(target))
 
     @contextmanager
     def frozen(self, target: Target, timeline: Timeline, lasts_s: float = FROZEN_S) -> Iterator[Fault]:
         """Stop every process of a container from the node. Raises EnvironmentNotReadyError where that is impossible."""
         _, pod = self._begin(target)
-        node, container = Node(pod.node), pod.containers[target.container].id
-        if not node.reachable():
-            raise EnvironmentNotReadyError(
-                f"node {pod.node} cannot be entered from here, so nothing in it can be frozen"
-            )
+        node, container = self._entered(pod), pod.containers[target.container].id
         entry = self.journal.promise("continue", node=pod.node, container=container)
-        try:
+        with self._undoing(entry, Fault(target, timeline, lasts_s)) as fault:
             self._require_bite(node.signal(container, "STOP"), f"{target}: no process found on {pod.node}")
+            fault.bites("frozen: SIGSTOP from the node")
             self._until(lambda: set(node.states(container).values()) == {"T"}, f"every process of {target} in state T")
-            fault = Fault(timeline.note("fault", "frozen", str(target)), lasts_s, "SIGSTOP from the node")
             yield fault
-            self.waiting.through(fault.remaining_s(), f"{target} to stay frozen")
-        finally:
-            self.journal.undo(entry)
-            timeline.note("fault", "undone", str(target))
 
     @contextmanager
     def killed_in_place(self, target: Target, timeline: Timeline) -> Iterator[Fault]:
         """SIGKILL one container and leave its restart to kubelet; afterwards the pod is replaced: fresh back-off."""
         _, pod = self._begin(target)
-        node, container = Node(pod.node), pod.containers[target.container].id
-        if not node.reachable():
-            raise EnvironmentNotReadyError(
-                f"node {pod.node} cannot be entered from here, so nothing in it can be killed"
-            )
+        node, container = self._entered(pod), pod.containers[target.container].id
         entry = self.journal.promise("replace", namespace=pod.namespace, name=pod.name)
-        try:
+        with self._undoing(entry, Fault(target, timeline)) as fault:
             self._require_bite(node.signal(container, "KILL"), f"{target}: no process found on {pod.node}")
-            fault = Fault(timeline.note("fault", "killed", f"{target}: in place"), 0, "SIGKILL from the node")
-            self._until(
-                lambda: self._container_id(pod, target) not in {container, ""}, f"{target} with a new container"
-            )
+            fault.bites("killed in place: SIGKILL from the node")
+            self._until(lambda: self._container_id(pod, target) not in {container, ""}, f"{target} in a new container")
             yield fault
+
+    @contextmanager
+    def _undoing(self, entry: str, fault: Fault) -> Iterator[Fault]:
+        """Let a fault last as long as it has to, unless something goes wrong; undo it in any case."""
+        try:
+            yield fault
+            self.waiting.through(fault.remaining_s(), f"the fault on {fault.target} to last long enough")
         finally:
             self.journal.undo(entry)
-            timeline.note("fault", "undone", f"{target}: pod replaced")
+            fault.undone = fault.timeline.note("fault", "undone", str(fault.target))
 
     def _begin(self, target: Target) -> tuple[Workload, Pod]:
         """The target's workload and pod, once the steady state holds and it may be hit."""
@@ -124,6 +119,12 @@ class Faults:
         self._require_allowed(workload)
         require_ready(self.cluster, target.namespace, target.name)
         return workload, self.cluster.pods(target.namespace, workload.selector)[0]
+
+    def _entered(self, pod: Pod) -> Node:
+        node = Node(pod.node)
+        if not node.reachable():
+            raise EnvironmentNotReadyError(f"node {pod.node} cannot be entered from here, so this fault is impossible")
+        return node
 
     def _require_allowed(self, workload: Workload) -> None:
         key, value = PART_OF

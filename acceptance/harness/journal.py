@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteError
+from acceptance.harness.interruption import uninterrupted
 
 Undo = Callable[..., None]
 
@@ -45,13 +46,13 @@ class Journal:
     def undo(self, entry_id: str) -> None:
         """Undo one entry and strike it out. Raises UndoIncompleteError naming the step that failed."""
         entry = self.open_entries()[entry_id]
-        try:
-            self._undo[entry["action"]](**entry["arguments"])
-        except Exception as error:
-            raise UndoIncompleteError(
-                f"{entry['action']} {entry['arguments']}: {error}; noted in {self._path}"
-            ) from error
-        self._append({"id": entry_id, "done": True})
+        with uninterrupted():
+            try:
+                self._undo[entry["action"]](**entry["arguments"])
+            except Exception as error:
+                left = f"{entry['action']} {entry['arguments']}"
+                raise UndoIncompleteError(f"{left}: {error}; noted in {self._path}") from error
+            self._append({"id": entry_id, "done": True})
 
     def undo_all(self) -> list[str]:
         """Undo what is still open, newest first, each even if another fails; what was undone.

@@ -95,9 +95,7 @@ def _entries(known: dict[str, object], kind: str) -> list[dict]:  # type: ignore
 
 def _output(*command: str) -> str:
     try:
-        return subprocess.run(  # noqa: S603 -- an argument list, no shell
-            command, capture_output=True, text=True, check=True, timeout=20
-        ).stdout
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
     except FileNotFoundError as error:
         raise EnvironmentNotReadyError(f"{command[0]} is not on PATH") from error
     except subprocess.CalledProcessError as error:

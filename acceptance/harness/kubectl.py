@@ -29,7 +29,7 @@ class Kubectl:
     def run(self, *arguments: str, stdin: str | None = None, timeout_s: float = 30) -> str:
         """What kubectl printed. Raises KubectlError when it fails or takes longer than `timeout_s`."""
         try:
-            done = subprocess.run(  # noqa: S603 -- an argument list, no shell
+            done = subprocess.run(
                 self.command(*arguments), input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False
             )
         except subprocess.TimeoutExpired as error:
@@ -43,7 +43,7 @@ class Kubectl:
         command = self.command(*arguments)
         if setpriv := shutil.which("setpriv"):
             command = [setpriv, "--pdeathsig", "TERM", *command]
-        return subprocess.Popen(  # noqa: S603 -- an argument list, no shell
+        return subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,20 +10,24 @@ from typing import Any
 import pytest
 
 from acceptance.harness import report
-from acceptance.harness.api import Api
 from acceptance.harness.catalogue import ENTRIES, Entry, unproven
 from acceptance.harness.diagnostics import explain
 from acceptance.harness.errors import EnvironmentNotReadyError, ExitCode, UndoIncompleteError, expect
+from acceptance.harness.interruption import terminate_like_interrupt
+from acceptance.harness.masking import Masking
 from acceptance.harness.options import Options
 from acceptance.harness.plan import plan
 from acceptance.harness.port_forward import PortForward
 from acceptance.harness.results import Result
+from acceptance.harness.rules import State
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 
 CAUSES = {EnvironmentNotReadyError: ExitCode.NOT_READY, UndoIncompleteError: ExitCode.UNDO_INCOMPLETE}
 # With several causes, the one that most needs somebody's hand.
 PRECEDENCE = (ExitCode.UNDO_INCOMPLETE, ExitCode.NOT_READY, ExitCode.INTERRUPTED, ExitCode.FAILED)
+
+LAST_NET = 4
 
 
 class Run:
@@ -39,17 +43,23 @@ class Run:
         self.waiting = Waiting(options.time_scale, self.show)
         self.forwards: list[PortForward] = []
         self.results: dict[str, Result] = {}
-        self.agent: Api | None = None
+        self._state: Callable[[], State | None] = lambda: None
+        self.masking = Masking()
         self._causes: set[int] = set()
         if not options.plan and not config.option.collectonly:
             self._prepare()
 
     def _prepare(self) -> None:
+        terminate_like_interrupt()
         self.folder.mkdir(parents=True)
         latest = self.folder.parent / "latest"
         latest.unlink(missing_ok=True)
         latest.symlink_to(self.id)
         self.config.option.xmlpath = self.config.option.xmlpath or str(self.folder / "junit.xml")
+
+    def diagnose_with(self, state: Callable[[], State]) -> None:
+        """How to take a fresh look at the cluster when something fails."""
+        self._state = state
 
     def show(self, line: str) -> None:
         """A line of progress, on the terminal whatever is captured."""
@@ -83,6 +93,11 @@ class Run:
         ours.sort(key=lambda item: order.index(_entry_of(item).id))
         chosen = [item for item in ours if _entry_of(item).tier in self.options.tiers]
         config.hook.pytest_deselected(items=[item for item in ours if item not in chosen])
+        for item in chosen:
+            # The last net only: every wait has a deadline of its own.
+            item.add_marker(
+                pytest.mark.timeout(LAST_NET * 60 * _entry_of(item).minutes + 120 * self.options.time_scale)
+            )
         items[:] = [item for item in items if item not in ours] + chosen
 
     @pytest.hookimpl(tryfirst=True)
@@ -115,9 +130,9 @@ class Run:
         if call.excinfo and outcome.failed:
             self._causes |= {code for kind, code in CAUSES.items() if isinstance(call.excinfo.value, kind)}
             details = self._keep(f"failures/{result.entry.id}-{outcome.when}.txt", str(outcome.longrepr))
-            explanation = explain(call.excinfo.value, result.entry, self.agent, details)
+            explanation = explain(call.excinfo.value, result.entry, self._state(), details)
             result.fail(explanation)
-            outcome.longrepr = "\n".join(explanation.lines())
+            outcome.longrepr = self.masking.mask("\n".join(explanation.lines()))
         if outcome.when == "call":
             item.user_properties.append(("retries", result.retries))
         return outcome
@@ -153,7 +168,7 @@ class Run:
     def _keep(self, name: str, text: str) -> str:
         file = self.folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        file.write_text(self.masking.mask(text))
         return os.path.relpath(file)
 
 

@@ -1,5 +1,8 @@
 """The system under test: its names, as the contract fixes them, and its steady state."""
 
+import time
+from uuid import uuid4
+
 from acceptance.harness.api import Api, shorten
 from acceptance.harness.cluster import Cluster, Pod
 from acceptance.harness.errors import NotYetError, UnmetError
@@ -26,6 +29,7 @@ AGENT_APP = Target(NAMESPACE, AGENT, "fastapi")
 AGENT_SIDECAR = Target(NAMESPACE, AGENT, "daprd")
 KAFKA = Target("kafka", "kafka", "kafka")
 POSTGRES = Target("postgres", "postgres-postgresql", "postgresql")
+TARGETS = {"agent": AGENT_APP, "sidecar": AGENT_SIDECAR, "kafka": KAFKA, "postgres": POSTGRES}
 BACKENDS = {
     "kafka": ("kafka.kafka.svc.cluster.local", 9092),
     "postgres": ("postgres-postgresql.postgres.svc.cluster.local", 5432),
@@ -47,6 +51,20 @@ def agent_pod(cluster: Cluster) -> Pod:
     if not pods:
         raise NotYetError(f"{AGENT} has no pod")
     return pods[0]
+
+
+def publish_and_wait(agent: Api, waiting: Waiting, within_s: float) -> float:
+    """Seconds from publishing an event until its effect can be read. Raises UnmetError when it takes longer."""
+    started = time.monotonic()
+    event = agent.json("POST", "/publish", json={"message": "still here", "metadata": {"key": f"acceptance-{uuid4()}"}})
+
+    def applied() -> float:
+        answer = agent.call("GET", f"/events/{event['id']}")
+        if answer.status_code != 200 or answer.json().get("status") != "applied":
+            raise NotYetError(f"/events/{event['id']} answers {shorten(answer)}")
+        return time.monotonic() - started
+
+    return waiting.until("the event to be applied", applied, within_s, interval_s=0.05)
 
 
 def require_steady(cluster: Cluster, agent: Api) -> None:

@@ -69,7 +69,7 @@ class Timeline:
             "http": http,
             "backends": {name: (*address, HELLO[name]) for name, address in backends.items()},
             "interval_s": INTERVAL_S,
-            "timeout_s": 5,
+            "timeout_s": 3,
             "seconds": seconds,
         }
         process = toolbox.stream("watch", json.dumps(wanted))

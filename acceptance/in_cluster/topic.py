@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]  # ships no types
+from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]  # ships no types
 
 
 async def main(command: str, wanted: dict[str, Any]) -> None:
@@ -14,11 +15,7 @@ async def main(command: str, wanted: dict[str, Any]) -> None:
     consumer = AIOKafkaConsumer(bootstrap_servers=wanted["brokers"], group_id=wanted["group"], enable_auto_commit=False)
     await consumer.start()
     try:
-        await consumer.topics()
-        numbers = sorted(consumer.partitions_for_topic(wanted["topic"]) or ())
-        if not numbers:
-            sys.exit(f"the broker has no topic {wanted['topic']}")
-        partitions = [TopicPartition(wanted["topic"], number) for number in numbers]
+        partitions = await partitions_of(wanted["topic"], wanted["brokers"])
         if command == "offsets":
             ends = await consumer.end_offsets(partitions)
             print(json.dumps({partition.partition: offset for partition, offset in ends.items()}))
@@ -26,6 +23,19 @@ async def main(command: str, wanted: dict[str, Any]) -> None:
             print(json.dumps(await find(consumer, partitions, wanted)))
     finally:
         await consumer.stop()
+
+
+async def partitions_of(topic: str, brokers: str) -> list[TopicPartition]:
+    """Every partition of a topic; asking does not create it."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
+    await admin.start()
+    try:
+        (description,) = await admin.describe_topics([topic])
+    finally:
+        await admin.close()
+    if description["error_code"]:
+        sys.exit(f"the broker has no topic {topic}: error {description['error_code']}")
+    return [TopicPartition(topic, one["partition"]) for one in description["partitions"]]
 
 
 async def find(

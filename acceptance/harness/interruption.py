@@ -1,0 +1,35 @@
+"""Ctrl-C and SIGTERM: both interrupt a run, neither interrupts an undo."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import current_thread, main_thread
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def terminate_like_interrupt() -> None:
+    """Let SIGTERM end a run the way Ctrl-C does: everything is undone."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold signals back until the block is over, then let them act."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

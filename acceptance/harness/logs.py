@@ -1,0 +1,68 @@
+"""Container logs, followed into files from the start of a run, so that a deleted pod's log is kept."""
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import urllib3
+from kubernetes import client
+
+from acceptance.harness.cluster import Cluster, Pod
+
+LOOK_S = 0.5
+SINCE_S = 60
+
+
+class LogFollower:
+    """Follows every container of some namespaces, new ones too, each instance into a file of its own."""
+
+    def __init__(self, cluster: Cluster, namespaces: tuple[str, ...], folder: Path, mask: Callable[[str], str]) -> None:
+        self._cluster = cluster
+        self._namespaces = namespaces
+        self._folder = folder
+        self._mask = mask
+        self._followed: set[str] = set()
+        self._ending = Event()
+        self._thread = Thread(target=self._look, name="logs", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking for new containers; what is followed ends with the run."""
+        self._ending.set()
+        self._thread.join(timeout=10)
+
+    def _look(self) -> None:
+        while not self._ending.wait(LOOK_S):
+            for namespace in self._namespaces:
+                try:
+                    pods = self._cluster.pods(namespace)
+                except (client.ApiException, urllib3.exceptions.HTTPError):
+                    # The API server may be busy or away for a moment; the next look comes soon.
+                    continue
+                for pod in pods:
+                    self._follow_new(pod)
+
+    def _follow_new(self, pod: Pod) -> None:
+        for container in pod.containers.values():
+            if container.id and container.id not in self._followed:
+                self._followed.add(container.id)
+                name = f"{pod.namespace}_{pod.name}_{container.name}_{container.restarts}.log"
+                Thread(target=self._follow, args=(pod, container.name, self._folder / name), daemon=True).start()
+
+    def _follow(self, pod: Pod, container: str, file: Path) -> None:
+        try:
+            response: Any = self._cluster.core.read_namespaced_pod_log(
+                pod.name, pod.namespace, container=container, follow=True, since_seconds=SINCE_S, _preload_content=False
+            )
+            with file.open("a") as out:
+                for line in response:
+                    out.write(self._mask(line.decode(errors="replace")))
+                    out.flush()
+        except (client.ApiException, urllib3.exceptions.HTTPError) as error:
+            with file.open("a") as out:
+                out.write(f"[the log ends here: {type(error).__name__}]\n")

@@ -1,0 +1,208 @@
+"""Likely causes of a failure: a table of rules, the most fundamental first."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from acceptance.harness import system
+from acceptance.harness.api import Api
+from acceptance.harness.cluster import Cluster, Pod, Workload
+from acceptance.harness.errors import EnvironmentNotReadyError, HopelessError, NotYetError
+from acceptance.harness.faults import Target
+from acceptance.harness.workload import missing_in, require_admission, require_hope
+
+APPS = (system.AGENT, system.CALLER)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A likely cause and the command that shows more."""
+
+    cause: str
+    look: str
+
+
+@dataclass
+class State:
+    """What the rules look at; each part is read when a rule first needs it."""
+
+    cluster: Cluster
+    agent: Api | None = None
+    sidecar: Api | None = None
+    backends: tuple[Target, ...] = field(default=(system.KAFKA, system.POSTGRES))
+
+    @cached_property
+    def apps(self) -> dict[str, Workload]:
+        """Our two services by name."""
+        return {one.name: one for one in self.cluster.workloads(system.NAMESPACE) if one.name in APPS}
+
+    @cached_property
+    def pods(self) -> list[Pod]:
+        """Pods of our two services that are not leaving."""
+        pods = (pod for one in self.apps.values() for pod in self.cluster.pods(one.namespace, one.selector))
+        return [pod for pod in pods if not pod.leaving]
+
+    @cached_property
+    def checks(self) -> dict[str, dict[str, Any]]:
+        """The checks of /ready by name; empty when it says nothing."""
+        return dict(self.agent.call("GET", "/ready").json().get("checks", {})) if self.agent else {}
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """What the agent's sidecar says of itself; empty when it says nothing."""
+        return dict(self.sidecar.call("GET", "/v1.0/metadata").json()) if self.sidecar else {}
+
+
+def first_finding(state: State) -> Finding | None:
+    """The first rule that has something to say; a rule that cannot look says nothing."""
+    for rule in RULES:
+        try:
+            if finding := next(rule(state), None):
+                return finding
+        except Exception as error:  # noqa: BLE001 -- a diagnosis must never replace the failure it explains
+            if rule is RULES[0]:
+                return Finding(f"the API server does not answer: {error}", "kubectl get --raw /readyz")
+    return None
+
+
+def control_plane(state: State) -> Iterator[Finding]:
+    """Dapr's own workloads."""
+    for one in state.cluster.workloads(system.DAPR_NAMESPACE):
+        if one.ready < one.desired or not one.desired:
+            yield Finding(
+                f"Dapr's {one.reference} has {one.ready}/{one.desired} replicas ready",
+                f"kubectl -n {system.DAPR_NAMESPACE} describe {one.reference}",
+            )
+
+
+def absent(state: State) -> Iterator[Finding]:
+    """Services that are not deployed, or whose pods are refused."""
+    for name in APPS:
+        if name not in state.apps:
+            yield Finding(f"Deployment {name} does not exist", f"kubectl -n {system.NAMESPACE} get deployments")
+        elif not state.cluster.pods(system.NAMESPACE, state.apps[name].selector):
+            try:
+                require_admission(state.cluster, state.apps[name])
+                cause = f"Deployment {name} has no pod ({state.apps[name].desired} wanted)"
+            except HopelessError as error:
+                cause = str(error)
+            yield Finding(cause, f"kubectl -n {system.NAMESPACE} get events")
+
+
+def without_sidecar(state: State) -> Iterator[Finding]:
+    """Pods that Dapr's injector left alone."""
+    for pod in state.pods:
+        if "daprd" not in pod.containers:
+            enabled = pod.annotations.get("dapr.io/enabled")
+            yield Finding(
+                f"sidecar not injected into {pod.name}: dapr.io/enabled is {enabled!r}",
+                f"kubectl -n {pod.namespace} get pod {pod.name} -o yaml",
+            )
+
+
+def backends(state: State) -> Iterator[Finding]:
+    """Kafka and PostgreSQL, where they are ours."""
+    for target in state.backends:
+        for one in state.cluster.workloads(target.namespace):
+            if one.name == target.name and (one.ready < one.desired or not one.desired):
+                yield Finding(
+                    f"{target.name} is away: {one.ready}/{one.desired} replicas ready",
+                    f"kubectl -n {target.namespace} describe {one.reference}",
+                )
+
+
+def components(state: State) -> Iterator[Finding]:
+    """Components that do not exist or are not for the agent."""
+    existing = state.cluster.dapr_resources(system.NAMESPACE, "components")
+    for name in (system.PUBSUB, system.STATESTORE):
+        look = f"kubectl -n {system.NAMESPACE} get component {name} -o yaml"
+        if name not in existing:
+            yield Finding(f"Component {name} does not exist", look)
+        elif system.AGENT not in existing[name].get("scopes", [system.AGENT]):
+            yield Finding(f"Component {name} is not scoped to {system.AGENT}", look)
+
+
+def stuck(state: State) -> Iterator[Finding]:
+    """Pods that cannot start, with the reason the kubelet gives."""
+    for pod in state.pods:
+        try:
+            require_hope(state.cluster, pod)
+        except (HopelessError, NotYetError, EnvironmentNotReadyError) as error:
+            yield Finding(str(error), f"kubectl -n {pod.namespace} describe pod {pod.name}")
+
+
+def loading(state: State) -> Iterator[Finding]:
+    """Components that exist but that the sidecar runs without."""
+    loaded = {one["name"] for one in state.metadata.get("components", [])}
+    for name in (system.PUBSUB, system.STATESTORE):
+        if state.metadata and name not in loaded:
+            yield Finding(
+                f"Component {name} exists but the sidecar has not loaded it",
+                f"kubectl -n {system.NAMESPACE} logs deploy/{system.AGENT} -c daprd",
+            )
+
+
+def subscription(state: State) -> Iterator[Finding]:
+    """The subscription the sidecar holds."""
+    held = [f"{one['pubsubname']}/{one['topic']}" for one in state.metadata.get("subscriptions", [])]
+    if state.metadata and f"{system.PUBSUB}/{system.TOPIC}" not in held:
+        yield Finding(
+            f"the sidecar is subscribed to {', '.join(held) or 'nothing'}, not to {system.TOPIC}",
+            f"kubectl -n {system.NAMESPACE} logs deploy/{system.AGENT} -c daprd",
+        )
+
+
+def backend_checks(state: State) -> Iterator[Finding]:
+    """What /ready says of the backends themselves."""
+    yield from _named(state, {"database", "pubsub"})
+
+
+def other_checks(state: State) -> Iterator[Finding]:
+    """What /ready says of everything else."""
+    yield from _named(state, system.CHECKS - {"database", "pubsub"})
+
+
+def _named(state: State, names: set[str]) -> Iterator[Finding]:
+    for name in sorted(names & state.checks.keys()):
+        if state.checks[name].get("status") != "ok":
+            yield Finding(
+                f"/ready names {name}: {state.checks[name].get('error') or state.checks[name]}",
+                f"kubectl -n {system.NAMESPACE} logs deploy/{system.AGENT} -c fastapi",
+            )
+
+
+def unready(state: State) -> Iterator[Finding]:
+    """Pods that are not ready."""
+    for pod in state.pods:
+        if missing := missing_in(pod):
+            yield Finding(missing, f"kubectl -n {pod.namespace} describe pod {pod.name}")
+
+
+def storage(state: State) -> Iterator[Finding]:
+    """Backends whose data dies with their pod."""
+    for target in state.backends:
+        claims = state.cluster.kubectl.run(
+            "-n", target.namespace, "get", "statefulset", target.name, "-o", "jsonpath={.spec.volumeClaimTemplates}"
+        )
+        if not claims.strip("[] \n"):
+            yield Finding(
+                f"{target.name} keeps its data on no PersistentVolumeClaim",
+                f"kubectl -n {target.namespace} get statefulset {target.name} -o yaml",
+            )
+
+
+RULES: tuple[Callable[[State], Iterator[Finding]], ...] = (
+    control_plane,
+    absent,
+    without_sidecar,
+    backends,
+    components,
+    stuck,
+    backend_checks,
+    loading,
+    subscription,
+    other_checks,
+    unready,
+    storage,
+)

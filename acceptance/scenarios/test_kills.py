@@ -1,0 +1,52 @@
+"""The sidecar and the agent killed in place, with SIGKILL."""
+
+import json
+
+from acceptance.conftest import Bound, Measure
+from acceptance.harness import system
+from acceptance.harness.api import Api
+from acceptance.harness.catalogue import proves
+from acceptance.harness.errors import NotYetError
+from acceptance.harness.faults import Faults
+from acceptance.harness.timeline import Timeline
+from acceptance.harness.waiting import Waiting
+
+
+@proves("scenario-8-sidecar-killed")
+def test_a_killed_sidecar_is_named_and_all_recovers(
+    agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, measure: Measure
+) -> None:
+    with faults.killed_in_place(system.AGENT_SIDECAR, watched) as fault:
+        noticed = waiting.until(
+            "/ready to name dapr", lambda: first_named(watched, "dapr", fault.at), bound("noticed_s")
+        )
+        restarted = watched.note("sidecar", "restarted")
+        ready = waiting.until(
+            "/ready to be green", lambda: watched.first("ready", "200", noticed), bound("ready_again_s")
+        )
+        first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
+        health = watched.of("health", fault.at)
+    measure("unhealthy_percent", 100 * sum(one.state != "200" for one in health) / max(1, len(health)))
+    measure("noticed_s", noticed - fault.at)
+    measure("ready_again_s", max(0.0, ready - restarted))
+    measure("first_event_s", first_event)
+
+
+@proves("scenario-9-agent-killed")
+def test_a_killed_agent_comes_back_and_all_recovers(
+    agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, measure: Measure
+) -> None:
+    with faults.killed_in_place(system.AGENT_APP, watched) as fault:
+        gone = waiting.until("/health to be refused", lambda: watched.first("health", "refused", fault.at), 5)
+        ready = waiting.until("/ready to be green", lambda: watched.first("ready", "200", gone), bound("ready_again_s"))
+        first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
+    measure("ready_again_s", ready - fault.at)
+    measure("first_event_s", first_event)
+
+
+def first_named(timeline: Timeline, check: str, since: float) -> float:
+    """When /ready first answered 503 naming a check. Raises NotYetError while it did not."""
+    for seen in timeline.of("ready", since):
+        if seen.state == "503" and json.loads(seen.detail).get("checks", {}).get(check, {}).get("status") != "ok":
+            return seen.at
+    raise NotYetError(f"/ready has not named {check}")
