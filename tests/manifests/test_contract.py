@@ -57,6 +57,7 @@ COMPONENTS: dict[str, tuple[str, str, dict[str, Any]]] = {
             "consumerGroup": "fastapi-consumer-group",
             "clientID": AGENT,
             "initialOffset": "oldest",
+            "escapeHeaders": "true",
         },
     ),
     "postgres-statestore": (
@@ -125,6 +126,7 @@ def test_a_component_is_as_promised_and_for_the_agent_alone(name: str, overlay: 
     kind, version, settings = COMPONENTS[name]
     assert (component["spec"]["type"], component["spec"]["version"]) == (kind, version)
     assert part(component_metadata(component), settings) == settings
+    assert component["spec"]["ignoreErrors"], f"{name}: a backend that is away would end the sidecar"
     assert component["scopes"] == [AGENT]
 
 

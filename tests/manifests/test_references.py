@@ -43,6 +43,17 @@ def test_a_statefulset_names_its_service(overlay: Overlay) -> None:
         assert service["metadata"]["namespace"] == workload["metadata"]["namespace"]
 
 
+def test_a_mount_has_its_volume_and_a_volume_its_configmap(overlay: Overlay) -> None:
+    configs = {(m["metadata"]["namespace"], m["metadata"]["name"]) for m in of_kind(overlay.objects, "ConfigMap")}
+    for workload in with_pods(overlay.objects):
+        volumes = workload["spec"]["template"]["spec"].get("volumes", [])
+        claims = [claim["metadata"] for claim in workload["spec"].get("volumeClaimTemplates", [])]
+        mounted = {mount["name"] for container in containers(workload) for mount in container.get("volumeMounts", [])}
+        named_by_volumes = {volume["configMap"]["name"] for volume in volumes if "configMap" in volume}
+        assert mounted == {volume["name"] for volume in volumes + claims}, title(workload)
+        assert {(workload["metadata"]["namespace"], name) for name in named_by_volumes} <= configs, title(workload)
+
+
 def test_scopes_name_apps_that_exist(overlay: Overlay) -> None:
     apps = {annotations(workload).get("dapr.io/app-id") for workload in with_pods(overlay.objects)}
     for manifest in overlay.objects:

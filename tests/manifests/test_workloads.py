@@ -27,6 +27,12 @@ def test_a_backend_that_hangs_for_a_minute_is_left_alone(overlay: Overlay) -> No
         assert probe["periodSeconds"] * (probe["failureThreshold"] - 1) > 60
 
 
+def test_what_serves_is_probed(overlay: Overlay) -> None:
+    for workload in of_kind(overlay.objects, "Deployment", "StatefulSet"):
+        (container,) = containers(workload)
+        assert {"livenessProbe", "readinessProbe"} <= container.keys(), workload["metadata"]["name"]
+
+
 def test_everything_has_resources(overlay: Overlay) -> None:
     sized = {"requests", "limits"}
     for workload in with_pods(overlay.objects):
