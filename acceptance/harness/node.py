@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 from acceptance.harness.errors import EnvironmentNotReadyError
 
@@ -30,7 +31,7 @@ class Node:
         if not CONTAINER_ID.fullmatch(container_id):
             raise ValueError(f"{container_id!r} is not a container id")
         found = self._sh(f"grep -ls {container_id} /proc/[0-9]*/cgroup || true").split()
-        return [int(path.split("/")[2]) for path in found]
+        return [int(Path(path).parent.name) for path in found]
 
     def signal(self, container_id: str, signal: str) -> list[int]:
         """Send KILL, STOP or CONT to every process of a container; the processes it was sent to."""

@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, Generator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -63,10 +64,12 @@ class Run:
 
     def show(self, line: str) -> None:
         """A line of progress, on the terminal whatever is captured."""
-        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter:
-            reporter.ensure_newline()
-            reporter.write_line(f"  {line}")
+        plugins = self.config.pluginmanager
+        reporter, capture = plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            if reporter:
+                reporter.ensure_newline()
+                reporter.write_line(f"  {line}")
 
     def timeline(self, test: str) -> Timeline:
         """The timeline of a test."""

@@ -72,15 +72,14 @@ class Timeline:
             "timeout_s": 3,
             "seconds": seconds,
         }
-        process = toolbox.stream("watch", json.dumps(wanted))
-        reader = Thread(target=self._read, args=(process,), daemon=True)
-        reader.start()
-        try:
-            yield
-        finally:
-            process.terminate()
-            reader.join(timeout=5)
-            process.wait(timeout=5)
+        with toolbox.stream("watch", json.dumps(wanted)) as process:
+            reader = Thread(target=self._read, args=(process,), daemon=True)
+            reader.start()
+            try:
+                yield
+            finally:
+                process.terminate()
+                reader.join(timeout=5)
 
     @contextmanager
     def sampling(self, name: str, state: Callable[[], str], interval_s: float = 0.5) -> Iterator[None]:

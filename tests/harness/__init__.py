@@ -1,0 +1,1 @@
+"""Tests of the acceptance harness that need no cluster."""

@@ -1,0 +1,42 @@
+"""Stand-ins for what the harness stands on."""
+
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from acceptance.harness.kubectl import Kubectl
+
+STUB = """#!{python}
+import socket, sys, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(b"pod")
+    def log_message(self, *arguments):
+        print("Handling connection", flush=True)
+
+if "port-forward" in sys.argv:
+    if "deploy/absent" in sys.argv:
+        sys.exit("error: deployments.apps absent not found")
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    print(f"Forwarding from 127.0.0.1:{{server.server_port}} -> 8000", flush=True)
+    server.serve_forever()
+elif "fail" in sys.argv:
+    sys.exit("error: as asked")
+else:
+    print(" ".join(sys.argv[3:]))
+"""
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kubectl:
+    """A kubectl whose binary is a stand-in: it forwards to a web server of its own and echoes everything else."""
+    binary = tmp_path / "bin" / "kubectl"
+    binary.parent.mkdir()
+    binary.write_text(STUB.format(python=sys.executable))
+    binary.chmod(binary.stat().st_mode | stat.S_IEXEC)
+    monkeypatch.setenv("PATH", f"{binary.parent}:/usr/bin:/bin")
+    return Kubectl(tmp_path / "kubeconfig", "a-context")

@@ -1,0 +1,42 @@
+"""The criteria file: well formed, complete, and the only source."""
+
+from pathlib import Path
+
+import pytest
+
+from acceptance.harness.catalogue import ENTRIES, load, unproven
+
+
+def test_nine_criteria_and_the_four_scenarios_come_first() -> None:
+    ids = list(ENTRIES)
+    assert [entry_id.split("-")[:2] for entry_id in ids[:9]] == [["criterion", str(n)] for n in range(1, 10)]
+    assert [entry_id.split("-")[:2] for entry_id in ids[9:13]] == [["scenario", str(n)] for n in range(1, 5)]
+    assert {ENTRIES[entry_id].tier for entry_id in ids[:13]} == {"default"}
+
+
+@pytest.mark.parametrize("entry_id", ENTRIES)
+def test_an_entry_says_what_it_checks_and_has_a_bound(entry_id: str) -> None:
+    entry = ENTRIES[entry_id]
+    assert entry.title
+    assert entry.checks
+    assert entry.bounds
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('[[criterion]]\nid = "a"\ntitle = "t"', "criterion a"),
+        ('[[criterion]]\nid = "a"\ntitle = "t"\nchecks = "c"\nbuonds = {}', "buonds"),
+        ('[[criterion]]\nid = "a"\ntitle = "t"\nchecks = "c"\ntier = "never"', "tier"),
+        ('[[criterion]]\nid = "a"\ntitle = "t"\nchecks = "c"\n' * 2, "its id is taken"),
+    ],
+)
+def test_an_entry_that_is_not_well_formed_is_named(tmp_path: Path, text: str, named: str) -> None:
+    file = tmp_path / "criteria.toml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=named):
+        load(file)
+
+
+def test_an_entry_that_no_test_proves_is_found() -> None:
+    assert unproven(set(ENTRIES) - {"criterion-4-health"}) == ["criterion-4-health"]

@@ -1,0 +1,62 @@
+"""The program that watches from inside the cluster: answering, refusing and frozen are told apart."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from acceptance.harness.timeline import HELLO
+from acceptance.harness.toolbox import PROGRAMS
+
+
+@pytest.fixture
+def frozen() -> Iterator[int]:
+    """Accepts connections, as the kernel does for a stopped process, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def web() -> Iterator[int]:
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(1024)
+                connection.sendall(b'HTTP/1.1 503 Service Unavailable\r\n\r\n{"checks": {}}')
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield server.getsockname()[1]
+    server.close()
+
+
+def test_states_are_told_apart(frozen: int, web: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = closed.getsockname()[1]
+    wanted = {
+        "http": {"ready": f"http://127.0.0.1:{web}/ready?for=serving"},
+        "backends": {
+            "kafka": ["127.0.0.1", frozen, HELLO["kafka"]],
+            "postgres": ["127.0.0.1", nobody, HELLO["postgres"]],
+            "web": ["127.0.0.1", web, HELLO["postgres"]],
+        },
+        "interval_s": 0.1,
+        "timeout_s": 0.3,
+        "seconds": 1,
+    }
+    program = [sys.executable, "-u", str(PROGRAMS / "watch.py"), json.dumps(wanted)]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=20, check=False)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    states = {one["name"]: one["state"] for one in lines if "name" in one}
+    assert states == {"ready": "503", "kafka": "silent", "postgres": "refused", "web": "answers"}
+    assert "clock" in lines[0]
+    assert next(one["detail"] for one in lines if one.get("name") == "ready") == '{"checks": {}}'
