@@ -7,7 +7,7 @@ from types import ModuleType
 
 from cluster import agent_image, context, dapr, debian, engine, images, kind, minikube, tools
 from cluster.console import SurroundingsError, fail, phase, print_phases, run, say
-from cluster.deploy import Deployment
+from cluster.deploy import Deployment, send_event
 from cluster.doctor import problems
 from cluster.paths import CACHE, CHECKOUT
 
@@ -42,31 +42,38 @@ def up() -> None:
     with phase("Cluster"):
         context.remember()
         where.ensure(engine_was_started=engine_was_started)
+    image = load_agent()
     with phase("Dapr"):
         dapr.ensure(where.CONTEXT)
-    deploy()
+    apply(image)
     print_phases()
 
 
 def deploy() -> None:
     """Build the agent's image, apply the overlay, roll out what changed, and show that it works."""
+    apply(load_agent())
+
+
+def load_agent() -> str:
+    """Build the agent's image and bring it into the cluster; returns its content key."""
+    with phase("Agent image"):
+        key = agent_image.build()
+        provider().load(agent_image.IMAGES, key)
+    return key
+
+
+def apply(image: str) -> None:
+    """Apply the overlay, roll out what changed, and send one event all the way."""
     where = provider()
     system = Deployment(where.CONTEXT, where.OVERLAY)
-    with phase("Agent image"):
-        image = agent_image.build()
-        where.load(agent_image.IMAGES, image)
     with phase(f"Overlay {where.OVERLAY}"):
         system.apply()
         system.restart_changed(image)
     with phase("Rollout"):
         system.wait(backends=True)
         system.show_pods()
-    with phase("One event, all the way"):
-        system.send_event()
-    if address := where.address():
-        say(f"\nThe agent answers on {address}, its documentation on {address}/docs:\n    curl {address}/ready")
-    else:
-        say("\nTo reach the agent:\n    kubectl -n fastapi-app port-forward service/fastapi-dapr-agent 8080:80")
+    with phase("One event, all the way"), where.reach() as address:
+        send_event(address)
 
 
 def down() -> None:

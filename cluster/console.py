@@ -74,35 +74,32 @@ def run(
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{time.strftime('%Y%m%dT%H%M%S')}-{Path(argv[0]).name}-{time.monotonic_ns() % 10**6:06d}.log"
     started = time.monotonic()
-    with log.open("w", errors="replace") as output:
-        try:
-            process = subprocess.Popen(
-                argv,
-                cwd=cwd,
-                env={**os.environ, **(env or {})},
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-            )
-        except FileNotFoundError:
-            raise SurroundingsError(f"{argv[0]} is not installed") from None
-        last = [""]
-        over = threading.Event()
-        heart = threading.Thread(target=_beat, args=(over, started, last), daemon=True)
-        heart.start()
+    try:
+        process = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+    except FileNotFoundError:
+        raise SurroundingsError(f"{argv[0]} is not installed") from None
+    last = [""]
+    over = threading.Event()
+    threading.Thread(target=_beat, args=(over, started, last), daemon=True).start()
+    with process, log.open("w", errors="replace") as output:
         for line in process.stdout or ():
             output.write(line)
             output.flush()
             last[0] = line.strip() or last[0]
             if not quiet:
                 say(f"      {line.rstrip()}")
-        code = process.wait()
-        over.set()
-        heart.join()
-    if code:
-        raise CommandError(argv, code, log)
+    over.set()
+    if process.returncode:
+        raise CommandError(argv, process.returncode, log)
 
 
 def _beat(over: threading.Event, started: float, last: list[str]) -> None:

@@ -1,8 +1,9 @@
 """The overlay on the cluster: applied, rolled out where something changed, waited for, and shown to work."""
 
 import json
-import subprocess
 import time
+import urllib.error
+import urllib.request
 import uuid
 from pathlib import Path
 
@@ -107,25 +108,31 @@ class Deployment:
             quiet=False,
         )
 
-    def send_event(self) -> None:
-        """Publish an event and print what the handler made of it. Raises SurroundingsError if it was not applied."""
-        service = f"/api/v1/namespaces/{NAMESPACE}/services/fastapi-dapr-agent:http/proxy"
-        event = {"message": "hello from make up", "metadata": {"key": f"make-up-{uuid.uuid4().hex[:8]}", "amount": 1}}
-        say(f"    POST /publish {json.dumps(event)}")
-        command = [*self.kubectl, "create", "--raw", f"{service}/publish", "--filename=-"]
-        sent = subprocess.run(command, input=json.dumps(event), capture_output=True, text=True, check=False)
-        if sent.returncode:
-            raise SurroundingsError(f"the agent did not accept an event: {sent.stderr or sent.stdout}")
-        say(f"    {sent.stdout.strip()}")
-        identity = json.loads(sent.stdout)["id"]
-        deadline = time.monotonic() + EVENT_SECONDS
-        while (
-            not (seen := ask([*self.kubectl, "get", "--raw", f"{service}/events/{identity}"]))
-            or '"applied"' not in seen
-        ):
-            if time.monotonic() > deadline:
-                raise SurroundingsError(
-                    f"event {identity} was not applied in {EVENT_SECONDS} s; last seen: {seen}; {LOOK}"
-                )
-            time.sleep(0.2)
-        say(f"    GET /events/{identity}\n    {seen}")
+
+def send_event(address: str) -> None:
+    """Publish an event and print what the handler made of it. Raises SurroundingsError if it was not applied."""
+    event = {"message": "hello from make up", "metadata": {"key": f"make-up-{uuid.uuid4().hex[:8]}", "amount": 1}}
+    say(f"    POST /publish {json.dumps(event)}")
+    published = _answer(f"{address}/publish", event)
+    say(f"    {published}")
+    event_url = f"{address}/events/{json.loads(published)['id']}"
+    deadline = time.monotonic() + EVENT_SECONDS
+    while '"applied"' not in (seen := _answer(event_url)):
+        if time.monotonic() > deadline:
+            raise SurroundingsError(f"not applied within {EVENT_SECONDS} s: {event_url}: {seen}\n{LOOK}")
+        time.sleep(0.2)
+    say(f"    GET {event_url}\n    {seen}")
+
+
+def _answer(url: str, body: object = None) -> str:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=EVENT_SECONDS) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        if body is None:
+            return str(error.read().decode())
+        raise SurroundingsError(f"{url} answered {error.code}: {error.read().decode()}\n{LOOK}") from error
+    except OSError as error:
+        raise SurroundingsError(f"{url} does not answer: {error}\n{LOOK}") from error

@@ -2,7 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from cluster import images
 from cluster.console import SurroundingsError, ask, run, say
@@ -93,9 +94,12 @@ def delete() -> None:
     OWNED.unlink(missing_ok=True)
 
 
-def address() -> str:
-    """Return where the agent answers on this machine."""
-    return f"http://127.0.0.1:{PORT}"
+@contextmanager
+def reach() -> Iterator[str]:
+    """Yield the agent's address on this machine, which stays."""
+    address = f"http://127.0.0.1:{PORT}"
+    yield address
+    say(f"\nThe agent answers on {address}, its documentation on {address}/docs:\n    curl {address}/ready")
 
 
 def port_owner_is_us() -> bool:

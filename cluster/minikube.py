@@ -1,6 +1,8 @@
 """The same on minikube. Untried with a real one: minikube itself is not to be had from package registries."""
 
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from cluster.console import SurroundingsError, ask, run, say
 from cluster.paths import VERSIONS
@@ -46,6 +48,18 @@ def delete() -> None:
     run(["minikube", "delete", "--profile", NAME])
 
 
-def address() -> str | None:
-    """There is no fixed address: a port-forward leads to the agent."""
-    return None
+@contextmanager
+def reach() -> Iterator[str]:
+    """Yield an address that leads to the agent for as long as it is needed. Raises SurroundingsError."""
+    forward = ["kubectl", "--context", CONTEXT, "--namespace=fastapi-app", "port-forward", "service/fastapi-dapr-agent"]
+    say(f"    $ {' '.join(forward)} :80 &")
+    with subprocess.Popen([*forward, ":80"], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            # its first line tells which port of this machine it took
+            first = process.stdout.readline() if process.stdout else ""
+            if not first:
+                raise SurroundingsError("kubectl could not forward a port to the agent")
+            yield f"http://{first.split()[2]}"
+        finally:
+            process.terminate()
+    say(f"\nTo reach the agent:\n    {' '.join(forward)} 8080:80")

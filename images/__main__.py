@@ -28,12 +28,14 @@ def main() -> int:
     """Build everything, or only the parts that are named; returns the exit code."""
     known: dict[str, Part] = parts()
     parser = argparse.ArgumentParser(prog="python3 -m images", description=__doc__)
-    parser.add_argument("part", nargs="*", choices=[*known, []], help="build only this one, such as go.kind")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="build only these, such as go.kind")
     parser.add_argument("--into", metavar="NODE", help="bring what is new into this running node as well")
     options = parser.parse_args()
+    if unknown := set(options.parts) - known.keys():
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
     try:
-        build_all({name: known[name] for name in options.part} if options.part else known)
-        if not options.part:
+        build_all({name: known[name] for name in options.parts} if options.parts else known)
+        if not options.parts:
             bake(known)
         if options.into:
             fill(options.into, known)

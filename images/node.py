@@ -23,7 +23,7 @@ def inside(parts: dict[str, Part]) -> list[Part]:
 def bake(parts: dict[str, Part]) -> None:
     """Make the node image, unless it holds these very images. Raises CommandError."""
     base = parts["image.kind-base"]
-    key = hashlib.sha256("".join(part.key for part in [base, *inside(parts)]).encode()).hexdigest()[:12]
+    key = hashlib.sha256("".join([INVENTORY, *(part.key for part in [base, *inside(parts)])]).encode()).hexdigest()[:12]
     if image_key(NODE_IMAGE) == key:
         return
     say(f"    {NODE_IMAGE}")

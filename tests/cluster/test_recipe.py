@@ -1,0 +1,46 @@
+"""What is built again when a version changes: that which depends on it, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from cluster import agent_image
+from images import recipe
+
+DAPR = ("operator", "sentry", "placement", "scheduler", "injector", "daprd")
+# version -> the parts that must be built again; what is not listed must keep its key
+DEPENDENTS = {
+    "kafka": {"maven.kafka", "image.kafka"},
+    "postgres": {"image.postgres"},
+    "helm": {"go.helm"},
+    "dapr": {"go.dapr", *(f"image.{name}" for name in DAPR)},
+    "local_path_provisioner": {"go.local-path-provisioner", "image.local-path-provisioner", "image.kind-base"},
+}
+
+
+@pytest.mark.parametrize("version", DEPENDENTS)
+def test_a_new_version_rebuilds_only_what_depends_on_it(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: part.key for name, part in recipe.parts().items()}
+    monkeypatch.setitem(recipe.VERSIONS, version, "9.9.9")
+    monkeypatch.setitem(recipe.FILL, version, "9.9.9")
+    after = {name: part.key for name, part in recipe.parts().items()}
+    assert {name for name in before if before[name] != after[name]} == DEPENDENTS[version]
+
+
+def test_every_part_has_what_it_needs_before_it() -> None:
+    built: set[str] = set()
+    for name, part in recipe.parts().items():
+        assert {need.id for need in part.needs} <= built
+        built.add(name)
+
+
+def test_one_changed_line_of_the_app_is_a_new_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "app").mkdir()
+    for name in ("Dockerfile", "requirements.lock", "app/main.py"):
+        (tmp_path / name).write_text("one")
+    monkeypatch.setattr(agent_image, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(agent_image, "python_image", lambda: "python:3.13-slim")
+    before = agent_image.content_key()
+    assert agent_image.content_key() == before
+    (tmp_path / "app/main.py").write_text("two")
+    assert agent_image.content_key() != before
