@@ -47,6 +47,7 @@ class Database:
             user=self._settings.postgres_user,
             password=self._settings.postgres_password.get_secret_value(),
             database=self._settings.postgres_database,
+            ssl=False,  # the backends have no TLS yet, and asking for it would cost each connection a round trip
             timeout=self._settings.database_timeout_seconds,
             min_size=0,
             max_size=10,

@@ -70,13 +70,13 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def field_errors(errors: list[ErrorDetails]) -> list[dict[str, str]]:
     """Field and message of each of pydantic's errors."""
-    return [
-        {
-            "field": ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path")) or "body",
-            "message": error["msg"].removeprefix("Value error, "),
-        }
-        for error in errors
-    ]
+    return [{"field": _field(error), "message": error["msg"].removeprefix("Value error, ")} for error in errors]
+
+
+def _field(error: ErrorDetails) -> str:
+    if error["type"] == "json_invalid":  # located by a position in the text
+        return "body"
+    return ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path")) or "body"
 
 
 def describe(errors: list[dict[str, str]]) -> str:

@@ -57,8 +57,7 @@ class Metadata(BaseModel):
     @model_validator(mode="after")
     def check_extra(self) -> Self:
         """Refuse what PostgreSQL's jsonb cannot hold or Dapr would change."""
-        check_json(self.model_extra)
-        check_text(json.dumps(self.model_extra, ensure_ascii=False))
+        check_json(self.model_extra, check_text)
         return self
 
 

@@ -1,6 +1,7 @@
 """What text and JSON may hold so that Dapr, Kafka and PostgreSQL all carry it unchanged."""
 
 import math
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
@@ -9,14 +10,23 @@ MAX_INTEGER = 2**53
 MAX_DEPTH = 64
 
 
+def check_unicode(text: str) -> str:
+    """Return the text; ValueError when UTF-8 cannot encode it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must not contain a lone surrogate") from None
+    return text
+
+
 def check_text(text: str) -> str:
-    """Return the text; ValueError when it holds what PostgreSQL cannot store."""
+    """Return the text; ValueError when PostgreSQL cannot store it."""
     if "\0" in text:
         raise ValueError("must not contain the character NUL")
-    return _check_unicode(text)
+    return check_unicode(text)
 
 
-def check_json(value: object) -> object:
+def check_json(value: object, check_string: Callable[[str], str] = check_unicode) -> object:
     """Return the JSON value; ValueError when daprd or another JSON reader would change or refuse it."""
     pending: list[tuple[object, int]] = [(value, 0)]
     while pending:
@@ -28,20 +38,12 @@ def check_json(value: object) -> object:
         elif isinstance(item, list):
             pending += [(part, depth + 1) for part in item]
         elif isinstance(item, str):
-            _check_unicode(item)
+            check_string(item)
         elif isinstance(item, float) and not math.isfinite(item):
             raise ValueError("must not contain a number out of range")
         elif isinstance(item, int) and abs(item) > MAX_INTEGER:
             raise ValueError("must not contain an integer beyond 2^53: Dapr would change it")
     return value
-
-
-def _check_unicode(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("must not contain a lone surrogate") from None
-    return text
 
 
 Text = Annotated[str, AfterValidator(check_text)]

@@ -19,8 +19,10 @@ async def events(key: Annotated[Key, Query(examples=["customer-7"])], database: 
     return await effects.find_by_key(database, key)
 
 
-@router.get("/events/{event_id:path}", responses=problems(404, 422, 503))
-async def event(event_id: Annotated[Text, Path(max_length=MAX_ID)], database: AgentDatabase) -> dict[str, Any]:
+@router.get("/events/{id:path}", responses=problems(404, 422, 503))
+async def event(
+    event_id: Annotated[Text, Path(alias="id", max_length=MAX_ID)], database: AgentDatabase
+) -> dict[str, Any]:
     """Show one event: `applied`, `failing` while attempts are left, or `dead-lettered` with the reason."""
     found = await effects.find(database, event_id)
     if found is None:

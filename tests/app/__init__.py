@@ -1,0 +1,1 @@
+"""The app in process: a stand-in sidecar and broker, a real PostgreSQL."""

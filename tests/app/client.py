@@ -1,0 +1,87 @@
+"""Running an app in process and talking to it."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+
+from tests.app.waiting import until
+
+PROBLEM = "application/problem+json"
+
+
+@asynccontextmanager
+async def running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Run an app's lifespan and lend a client of it."""
+    async with app.router.lifespan_context(app) as state:
+
+        async def served(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["state"] = dict(state or {})
+            await app(scope, receive, send)
+
+        transport = httpx.ASGITransport(served, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://agent") as client:
+            yield client
+
+
+async def until_ready(client: httpx.AsyncClient, within_seconds: float = 5) -> None:
+    """Wait for `/ready` to say yes."""
+    await until("/ready to answer 200", lambda: client.get("/ready"), lambda r: r.status_code == 200, within_seconds)
+
+
+async def until_failing(client: httpx.AsyncClient, *names: str, within_seconds: float = 2) -> dict[str, Any]:
+    """Wait until exactly these checks fail and return the problem."""
+
+    async def ask() -> dict[str, Any]:
+        answer: dict[str, Any] = (await client.get("/ready")).json()
+        return answer
+
+    return await until(f"{names} to fail in /ready", ask, lambda body: failing(body) == set(names), within_seconds)
+
+
+def failing(body: dict[str, Any]) -> set[str]:
+    """Names of the checks that fail in an answer of `/ready`."""
+    return {name for name, check in body["checks"].items() if check["status"] != "ok"}
+
+
+def assert_problem(response: httpx.Response, status: int, *mentioned: str) -> dict[str, Any]:
+    """Assert that an answer is a problem of this status whose detail mentions these words, and return it."""
+    assert (response.status_code, response.headers["content-type"]) == (status, PROBLEM), response.text
+    body: dict[str, Any] = response.json()
+    assert body["status"] == status
+    assert body["title"]
+    missing = [word for word in mentioned if word not in body["detail"]]
+    assert not missing, f"expected {missing} in the detail, got {body['detail']!r}"
+    return body
+
+
+def cloud_event(data: object, **changes: object) -> dict[str, Any]:
+    """Make an event as daprd delivers it; a change to None removes a member."""
+    event = {
+        "specversion": "1.0",
+        "id": uuid4().hex,
+        "source": "test",
+        "type": "test",
+        "datacontenttype": "application/json",
+        "topic": "agent-events",
+        "pubsubname": "kafka-pubsub",
+        "data": data,
+    } | changes
+    return {name: value for name, value in event.items() if value is not None}
+
+
+async def deliver(client: httpx.AsyncClient, event: object, partition: int = 3, offset: int = 17) -> str:
+    """Deliver an event, or raw bytes, as daprd does and return the status it was answered with."""
+    content = event if isinstance(event, bytes) else json.dumps(event).encode()
+    headers = {"content-type": "application/cloudevents+json", "__partition": str(partition), "__offset": str(offset)}
+    response = await client.post("/subscribe", content=content, headers=headers)
+    assert response.status_code == 200, response.text
+    assert set(response.json()) == {"status"}
+    status: str = response.json()["status"]
+    assert status in ("SUCCESS", "RETRY", "DROP")
+    return status

@@ -1,0 +1,96 @@
+"""A PostgreSQL server of this machine's own programs, started by the run and gone with it."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+PASSWORD = "not-a-secret"
+INSTALL = "no PostgreSQL programs in /usr/lib/postgresql/*/bin: apt-get install postgresql"
+
+
+class PostgresServer:
+    """One server on a loopback port; it can be stopped, started again, frozen and thawed."""
+
+    def __init__(self) -> None:
+        programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+        assert programs, INSTALL
+        self._programs = programs[-1].parent
+        # PostgreSQL refuses to run as root
+        self._user = "postgres" if os.getuid() == 0 else None
+        self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+        if self._user:
+            shutil.chown(self._folder, self._user)
+        self.port = _free_port()
+        self._frozen = False
+        self._pid_file = self._folder / "data" / "postmaster.pid"
+        password_file = self._folder / "password"
+        password_file.write_text(PASSWORD)
+        password_file.chmod(0o644)
+        self._run("initdb", "-D", "data", "-U", "postgres", "-A", "scram-sha-256", "--pwfile", "password", "-N")
+
+    def start(self) -> None:
+        """Start the server and return when it answers."""
+        listen = f"-c port={self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self._folder}"
+        fast = "-c fsync=off -c full_page_writes=off"
+        self._run("pg_ctl", "start", "-w", "-D", "data", "-l", "log", "-o", f"{listen} {fast}")
+
+    def stop(self) -> None:
+        """Stop the server as a crash would: at once, connections cut."""
+        self.thaw()
+        self._run("pg_ctl", "stop", "-w", "-D", "data", "-m", "immediate")
+
+    def freeze(self) -> None:
+        """Stop every process of the server where it is; connections stay open and nothing answers."""
+        self._signal(signal.SIGSTOP)
+        self._frozen = True
+
+    def thaw(self) -> None:
+        """Let a frozen server go on."""
+        if self._frozen:
+            self._signal(signal.SIGCONT)
+            self._frozen = False
+
+    def restore(self) -> None:
+        """Undo whatever a test did."""
+        self.thaw()
+        if not self._pid_file.exists():
+            self.start()
+
+    def remove(self) -> None:
+        """Stop the server for good and delete its data."""
+        if self._pid_file.exists():
+            self.stop()
+        shutil.rmtree(self._folder)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [self._programs / program, *arguments],
+            cwd=self._folder,
+            user=self._user,
+            group=self._user,
+            extra_groups=[] if self._user else None,
+            stdout=subprocess.DEVNULL,  # the server inherits it: a pipe would never end
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        assert done.returncode == 0, f"{program} {arguments[0]} failed with {done.returncode}: see {self._folder}/log"
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._pid_file.exists():
+            server = self._pid_file.read_text().split()[0]
+            children = subprocess.run(["pgrep", "-P", server], capture_output=True, text=True, check=False).stdout
+            for pid in (server, *children.split()):
+                with suppress(ProcessLookupError):  # a session that just ended
+                    os.kill(int(pid), number)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

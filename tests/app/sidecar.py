@@ -1,0 +1,105 @@
+"""A stand-in for daprd: the same paths and status codes, and it can be told to fail or to hang."""
+
+import asyncio
+import json
+import posixpath
+from typing import Any
+from urllib.parse import unquote_plus
+
+from aiohttp import web
+
+from app.dapr import PUBSUB, STATESTORE, SUBSCRIPTIONS
+
+
+class StandInSidecar:
+    """What a test sees and sets of the sidecar."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.published: list[dict[str, Any]] = []
+        self.state: dict[str, Any] = {}
+        self.components = [PUBSUB, STATESTORE]
+        self.subscriptions: list[dict[str, str]] = SUBSCRIPTIONS
+        self.shutdowns = 0
+        self.requests: list[str] = []
+        self.hanging = False
+        self.broken: dict[str, int] = {}
+        """First path segment to the status it answers instead of working."""
+        self.invoked: list[dict[str, Any]] = []
+        self.invoke_answer = (200, "application/json", b"{}")
+
+    async def start(self, port: int = 0) -> None:
+        """Listen on a loopback port, a free one unless given."""
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Stop listening and cut the connections."""
+        await self._runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        self.requests.append(f"{request.method} {request.raw_path}")
+        if self.hanging:
+            await asyncio.Event().wait()
+        # daprd cleans the path as it was encoded, then decodes each part
+        path = posixpath.normpath(request.rel_url.raw_path)
+        _, version, area, *parts = path.split("/")
+        assert version == "v1.0", f"not a path of daprd: {path}"
+        if area in self.broken:
+            return _error(self.broken[area], "ERR_BROKEN", "told to fail")
+        parts = [unquote_plus(part) for part in parts] if area != "invoke" else parts
+        answer: web.Response = await getattr(self, f"_{area}")(request, *parts)
+        return answer
+
+    async def _publish(self, request: web.Request, pubsub: str, topic: str) -> web.Response:
+        if pubsub not in self.components:
+            return _error(404, "ERR_PUBSUB_NOT_FOUND", f"pubsub {pubsub} is not found")
+        event = await request.json()
+        self.published.append({"topic": topic, "query": dict(request.query), "type": request.content_type} | event)
+        return web.Response(status=204)
+
+    async def _state(self, request: web.Request, store: str, key: str = "") -> web.Response:
+        if store not in self.components:
+            return _error(500, "ERR_STATE_STORE_NOT_CONFIGURED", "state store is not configured")
+        if request.method == "POST":
+            # as Go reads numbers
+            for entry in json.loads(await request.read(), parse_int=lambda digits: int(float(digits))):
+                self.state[entry["key"]] = entry["value"]
+            return web.Response(status=204)
+        if "||" in key:
+            return _error(400, "ERR_STATE_STORE_INVALID_KEY_NAME", "can't contain '||'")
+        if request.method == "DELETE":
+            self.state.pop(key, None)
+        if request.method == "GET" and key in self.state:
+            return web.json_response(self.state[key])
+        return web.Response(status=204)
+
+    async def _metadata(self, _: web.Request) -> web.Response:
+        components = [{"name": name, "type": "any", "version": "v1"} for name in self.components]
+        return web.json_response({"id": "agent", "components": components, "subscriptions": self.subscriptions})
+
+    async def _shutdown(self, _: web.Request) -> web.Response:
+        self.shutdowns += 1
+        return web.Response(status=204)
+
+    async def _invoke(self, request: web.Request, app_id: str, _: str, *path: str) -> web.Response:
+        body = await request.read()
+        call = {
+            "app_id": app_id,
+            "method": request.method,
+            "path": "/".join(path),
+            "query": request.rel_url.raw_query_string,
+        }
+        self.invoked.append(call | {"body": body, "type": request.headers.get("Content-Type")})
+        status, content_type, answer = self.invoke_answer
+        return web.Response(status=status, body=answer, headers={"Content-Type": content_type})
+
+
+def _error(status: int, code: str, message: str) -> web.Response:
+    text = json.dumps({"errorCode": code, "message": message}, separators=(",", ":"))
+    return web.Response(status=status, text=text, content_type="application/json")

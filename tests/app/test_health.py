@@ -1,0 +1,212 @@
+"""Liveness and readiness, with each dependency away in turn."""
+
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from app.config import Settings
+from app.main import create_app
+from tests.app.broker import StandInBroker
+from tests.app.client import assert_problem, failing, running, until_failing, until_ready
+from tests.app.postgres import PostgresServer
+from tests.app.sidecar import StandInSidecar
+from tests.app.waiting import until
+
+pytestmark = pytest.mark.anyio
+
+
+class World(NamedTuple):
+    """Everything that can go away."""
+
+    postgres: PostgresServer
+    sidecar: StandInSidecar
+    broker: StandInBroker
+
+
+@pytest.fixture
+def world(postgres: PostgresServer, sidecar: StandInSidecar, broker: StandInBroker) -> World:
+    return World(postgres, sidecar, broker)
+
+
+async def stop_database(world: World) -> None:
+    world.postgres.stop()
+
+
+async def freeze_database(world: World) -> None:
+    world.postgres.freeze()
+
+
+async def stop_broker(world: World) -> None:
+    await world.broker.stop()
+
+
+async def freeze_broker(world: World) -> None:
+    world.broker.frozen = True
+
+
+async def lose_topic(world: World) -> None:
+    world.broker.topics.remove("agent-events")
+
+
+async def stop_sidecar(world: World) -> None:
+    await world.sidecar.stop()
+
+
+async def hang_sidecar(world: World) -> None:
+    world.sidecar.hanging = True
+
+
+async def unload_pubsub(world: World) -> None:
+    world.sidecar.components.remove("kafka-pubsub")
+
+
+async def unload_statestore(world: World) -> None:
+    world.sidecar.components.remove("postgres-statestore")
+
+
+async def unload_subscription(world: World) -> None:
+    world.sidecar.subscriptions = []
+
+
+async def break_state(world: World) -> None:
+    world.sidecar.broken["state"] = 500
+
+
+Loss = Callable[[World], Awaitable[None]]
+LOSSES: list[tuple[Loss, set[str], str, set[str]]] = [
+    # what is lost, the checks that fail, a word of the detail, the checks that fail with for=serving
+    (stop_database, {"database"}, "database", {"database"}),
+    (freeze_database, {"database"}, "database", {"database"}),
+    (stop_broker, {"pubsub"}, "pubsub", set()),
+    (freeze_broker, {"pubsub"}, "pubsub", set()),
+    (lose_topic, {"pubsub"}, "topic agent-events is missing, `make topics` makes it", set()),
+    (stop_sidecar, {"dapr", "statestore"}, "dapr", {"dapr", "statestore"}),
+    (hang_sidecar, {"dapr", "statestore"}, "no answer within", {"dapr", "statestore"}),
+    (unload_pubsub, {"dapr"}, "component kafka-pubsub", set()),
+    (unload_subscription, {"dapr"}, "subscription agent-events", set()),
+    (unload_statestore, {"dapr", "statestore"}, "component postgres-statestore", {"dapr", "statestore"}),
+    (break_state, {"statestore"}, "statestore", {"statestore"}),
+]
+
+
+async def test_health_asks_nobody(settings: Settings, world: World) -> None:
+    await stop_sidecar(world)
+    await stop_broker(world)
+    world.postgres.stop()
+    async with running(create_app(settings)) as client:
+        response = await client.get("/health")
+    await world.sidecar.start()
+    await world.broker.start()
+    assert (response.status_code, response.json()) == (200, {"status": "healthy", "service": "fastapi-dapr-agent"})
+
+
+async def test_ready_describes_every_dependency(agent: httpx.AsyncClient) -> None:
+    body = (await agent.get("/ready")).json()
+    assert body["status"] == "ready"
+    assert set(body["checks"]) == {"api", "database", "dapr", "pubsub", "statestore"}
+    for check in body["checks"].values():
+        assert set(check) == {"status", "since", "error", "latency_ms"}
+        assert (check["status"], check["error"]) == ("ok", None)
+
+
+async def test_ready_says_no_before_the_first_checks(settings: Settings) -> None:
+    async with running(create_app(settings)) as client:
+        body = assert_problem(await client.get("/ready"), 503, "not checked yet")
+    assert "database" in failing(body)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=[loss[0].__name__ for loss in LOSSES])
+async def test_ready_names_what_is_lost(
+    agent: httpx.AsyncClient, world: World, loss: tuple[Loss, set[str], str, set[str]]
+) -> None:
+    lose, strict, word, serving = loss
+    since = (await agent.get("/ready")).json()["checks"]
+
+    await lose(world)
+    await until_failing(agent, *strict)
+
+    body = assert_problem(await agent.get("/ready"), 503, word, *strict)
+    for name in strict:
+        assert body["checks"][name]["since"] > since[name]["since"]
+        assert body["checks"][name]["error"]
+    view = await agent.get("/ready", params={"for": "serving"})
+    assert "pubsub" not in view.json()["checks"]
+    assert failing(view.json()) == serving
+    assert view.status_code == (503 if serving else 200)
+    if lose is stop_sidecar:
+        await world.sidecar.start()
+    if lose is stop_broker:
+        await world.broker.start()
+
+
+@pytest.mark.parametrize("how", ["stopped", "frozen"])
+async def test_ready_recovers_with_the_broker(agent: httpx.AsyncClient, broker: StandInBroker, how: str) -> None:
+    if how == "stopped":
+        await broker.stop()
+    broker.frozen = how == "frozen"
+    await until_failing(agent, "pubsub")
+
+    if how == "stopped":
+        await broker.start()
+    broker.frozen = False
+
+    await until_ready(agent, within_seconds=1)
+
+
+@pytest.mark.parametrize("how", ["stopped", "frozen"])
+async def test_ready_recovers_with_the_database(agent: httpx.AsyncClient, postgres: PostgresServer, how: str) -> None:
+    if how == "stopped":
+        postgres.stop()
+    else:
+        postgres.freeze()
+    await until_failing(agent, "database")
+
+    postgres.restore()
+
+    await until_ready(agent, within_seconds=1)
+
+
+async def test_ready_never_waits_for_a_dependency(agent: httpx.AsyncClient, world: World) -> None:
+    world.sidecar.hanging = world.broker.frozen = True
+    world.postgres.freeze()
+    await until_failing(agent, "database", "dapr", "pubsub", "statestore")
+    times: list[float] = []
+    while sum(times) < 1:  # several periods of the checks
+        started = perf_counter()
+        await agent.get("/ready")
+        times.append(perf_counter() - started)
+    p95 = sorted(times)[int(len(times) * 0.95)]
+    assert p95 < 0.05, f"p95 of {len(times)} probes: {p95 * 1000:.1f} ms, expected 50 ms at most"
+
+
+async def test_ready_refuses_another_view(agent: httpx.AsyncClient) -> None:
+    assert_problem(await agent.get("/ready", params={"for": "lunch"}), 422, "for")
+
+
+async def test_ready_says_no_while_shutting_down(settings: Settings) -> None:
+    app = create_app(settings)
+    async with running(app) as client:
+        await until_ready(client)
+        app.state.draining = True
+        await until_failing(client, "api")
+        assert_problem(await client.get("/ready", params={"for": "serving"}), 503, "shutting down")
+
+
+async def test_a_sidecar_without_a_component_is_restarted_once_its_backend_is_back(
+    agent: httpx.AsyncClient, world: World
+) -> None:
+    await stop_broker(world)
+    await until_failing(agent, "pubsub")
+    await unload_pubsub(world)
+    await until_failing(agent, "pubsub", "dapr")
+    assert world.sidecar.shutdowns == 0
+
+    await world.broker.start()
+
+    async def shutdowns() -> int:
+        return world.sidecar.shutdowns
+
+    await until("a shutdown of the sidecar", shutdowns, lambda count: count == 1, 2)

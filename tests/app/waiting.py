@@ -1,0 +1,23 @@
+"""The one way to wait."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryError, retry_if_not_result, stop_after_delay, wait_fixed
+
+T = TypeVar("T")
+
+
+async def until(what: str, ask: Callable[[], Awaitable[T]], accept: Callable[[T], bool], within_seconds: float) -> T:
+    """Ask until the answer is accepted and return it; fail saying what was expected and what was seen last."""
+    policy = AsyncRetrying(
+        stop=stop_after_delay(within_seconds), wait=wait_fixed(0.02), retry=retry_if_not_result(accept)
+    )
+    try:
+        async for attempt in policy:
+            with attempt:
+                seen = await ask()
+            attempt.retry_state.set_result(seen)
+    except RetryError:
+        raise AssertionError(f"expected {what} within {within_seconds:g} s, last seen: {seen!r}") from None
+    return seen
