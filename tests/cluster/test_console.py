@@ -1,6 +1,7 @@
 """What the user sees of a command: that it runs, that it lives, and why it failed."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ def test_a_failed_command_is_named_with_its_last_lines_and_its_log() -> None:
     assert "ended with 3" in message
     assert "the cause" in message
     log = message.rpartition(": ")[2]
-    assert "first" in open(log).read()  # noqa: PTH123, SIM115  # the path is text in a message
+    assert "first" in Path(log).read_text()
 
 
 def test_a_missing_command_is_named() -> None:

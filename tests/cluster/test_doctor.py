@@ -7,6 +7,7 @@ import pytest
 
 from cluster import __main__ as command
 from cluster import debian, doctor, engine, images, kind
+from cluster.console import SurroundingsError
 from tests.cluster.conftest import StandIn
 
 NO_ENGINE = "exit 1"
@@ -77,7 +78,7 @@ def test_an_unknown_source_of_images_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.undo()
     images.are_local.cache_clear()
     monkeypatch.setenv("IMAGES", "elsewhere")
-    with pytest.raises(images.SurroundingsError, match="IMAGES=elsewhere"):
+    with pytest.raises(SurroundingsError, match="IMAGES=elsewhere"):
         images.are_local()
 
 
