@@ -10,13 +10,15 @@ from acceptance.harness.catalogue import Entry
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import PORT, Database
 from acceptance.harness.evidence import NAMESPACES, collect
-from acceptance.harness.faults import Faults, undo_table
+from acceptance.harness.fault import undo_table
+from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal, default_file
 from acceptance.harness.logs import LogFollower
 from acceptance.harness.port_forward import PortForward
 from acceptance.harness.reach import Reach
-from acceptance.harness.rules import State
 from acceptance.harness.run import Run
+from acceptance.harness.selection import Selection
+from acceptance.harness.state import State
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.topic import Topic
@@ -29,7 +31,9 @@ Bound = Callable[[str], float]
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start a run: its id, its folder, its reports."""
-    config.pluginmanager.register(Run(config, options.parse(config)), Run.NAME)
+    run = Run(config, options.parse(config))
+    config.pluginmanager.register(run, Run.NAME)
+    config.pluginmanager.register(Selection(run.options, run.show))
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 
 from acceptance.harness.catalogue import Entry
 from acceptance.harness.errors import UnmetError
-from acceptance.harness.rules import State, first_finding
+from acceptance.harness.rules import first_finding
+from acceptance.harness.state import State
 
 WIDTH = 400
 

@@ -1,53 +1,21 @@
 """Faults as context managers: from a steady state, on our own workloads, seen to bite, and always undone."""
 
-import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from acceptance.harness.cluster import Cluster, Pod, Workload
+from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import EnvironmentNotReadyError, NotYetError
-from acceptance.harness.journal import Journal, Undo
+from acceptance.harness.fault import Fault, Target, require_allowed
+from acceptance.harness.journal import Journal
 from acceptance.harness.node import Node
+from acceptance.harness.objects import Pod, Workload
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import find, require_ready
 
-PART_OF = ("app.kubernetes.io/part-of", "fastapi-dapr-agent")
 AWAY_S = 25.0
 FROZEN_S = 20.0
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a fault hits: a workload, and the container in its pod."""
-
-    namespace: str
-    name: str
-    container: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name} ({self.container})"
-
-
-@dataclass
-class Fault:
-    """A fault: since when it bites, how long it has to last, and when it was undone."""
-
-    target: Target
-    timeline: Timeline
-    lasts_s: float = 0.0
-    at: float = math.inf
-    undone: float = math.inf
-
-    def bites(self, how: str) -> None:
-        """Note that it begins now."""
-        self.at = self.timeline.note("fault", how, str(self.target))
-
-    def remaining_s(self) -> float:
-        """Seconds until it has lasted long enough."""
-        return max(0.0, self.at + self.lasts_s - time.monotonic())
 
 
 @dataclass
@@ -65,14 +33,20 @@ class Faults:
         """Scale the StatefulSet to 0 and SIGKILL its container from the node; it comes back after `lasts_s`."""
         workload, pod = self._begin(target)
         node, container = Node(pod.node), pod.containers[target.container].id
+        entered = node.reachable()
         entry = self.journal.promise("scale", namespace=target.namespace, name=target.name, replicas=workload.desired)
         with self._undoing(entry, Fault(target, timeline, lasts_s)) as fault:
-            self.cluster.scale(target.namespace, target.name, 0)
-            if node.reachable():
-                self._require_bite(node.signal(container, "KILL"), f"{target}: no process found on {pod.node}")
+            if entered:
+                # Stopped first, it cannot make use of the SIGTERM that scaling to 0 sends it.
+                stopped = self.journal.promise("continue", node=pod.node, container=container)
+                self._require_bite(node.signal(container, "STOP"), f"{target}: no process found on {pod.node}")
                 fault.bites("killed: scaled to 0, SIGKILL from the node")
+                self.cluster.scale(target.namespace, target.name, 0)
+                node.signal(container, "KILL")
                 self._until(lambda: not node.pids(container), f"every process of {target} to be gone")
+                self.journal.undo(stopped)
             else:
+                self.cluster.scale(target.namespace, target.name, 0)
                 self.cluster.delete_pod(pod.namespace, pod.name, grace_s=0)
                 fault.bites("killed: scaled to 0, pod deleted by force, since the node cannot be entered")
                 self._until(lambda: not self._pod_exists(pod), f"pod {pod.name} to be gone")
@@ -116,7 +90,7 @@ class Faults:
         """The target's workload and pod, once the steady state holds and it may be hit."""
         self.require_steady()
         workload = find(self.cluster, target.namespace, target.name)
-        self._require_allowed(workload)
+        require_allowed(workload, self.allowed)
         require_ready(self.cluster, target.namespace, target.name)
         return workload, self.cluster.pods(target.namespace, workload.selector)[0]
 
@@ -125,14 +99,6 @@ class Faults:
         if not node.reachable():
             raise EnvironmentNotReadyError(f"node {pod.node} cannot be entered from here, so this fault is impossible")
         return node
-
-    def _require_allowed(self, workload: Workload) -> None:
-        key, value = PART_OF
-        name = f"{workload.namespace}/{workload.name}"
-        if workload.labels.get(key) != value and name not in self.allowed:
-            raise EnvironmentNotReadyError(
-                f"{name} does not carry {key}: {value}; --fault-backends {name} allows to hit it"
-            )
 
     def _require_bite(self, bitten: object, otherwise: str) -> None:
         if not bitten:
@@ -154,17 +120,3 @@ class Faults:
     def _container_id(self, pod: Pod, target: Target) -> str:
         found = [one for one in self.cluster.pods(pod.namespace) if one.uid == pod.uid]
         return found[0].containers[target.container].id if found else ""
-
-
-def resume(node: str, container: str) -> None:
-    """Let the processes of a stopped container go on; a container that is gone needs nothing."""
-    Node(node).signal(container, "CONT")
-
-
-def undo_table(cluster: Cluster) -> dict[str, Undo]:
-    """How each kind of journal entry is undone; every step may be repeated."""
-    return {
-        "scale": cluster.scale,
-        "continue": resume,
-        "replace": cluster.delete_pod,
-    }

@@ -87,6 +87,8 @@ class Journal:
 
     def close(self) -> None:
         """Let go; a journal with nothing open is emptied."""
+        if self._file.closed:
+            return
         if not self.open_entries():
             self._file.truncate(0)
         self._file.close()

@@ -8,7 +8,8 @@ from typing import Any
 import urllib3
 from kubernetes import client
 
-from acceptance.harness.cluster import Cluster, Pod
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.objects import Pod
 
 LOOK_S = 0.5
 SINCE_S = 60

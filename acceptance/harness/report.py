@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+MARKS = {"passed": "✅ passed", "failed": "❌ failed", "not run": "⚠️ not run"}
+
 
 def write(folder: Path, summary: dict[str, Any]) -> None:
     """Write every report of a run into its folder."""
@@ -16,7 +18,7 @@ def markdown(summary: dict[str, Any]) -> str:
     lines = [
         f"# Acceptance run {summary['run']}",
         "",
-        f"Exit code {summary['exit_code']}, time scale {summary['time_scale']:g}.",
+        f"Exit code {summary['exit_code']}, time scale {summary['time_scale']:g}. {summary['stopped']}",
         "",
         "| | id | title | seconds | numbers (bound) |",
         "|---|---|---|---|---|",
@@ -26,8 +28,9 @@ def markdown(summary: dict[str, Any]) -> str:
             f"{name} {one['value']:g}" + (f" ({one['bound']:g})" if one["bound"] is not None else "")
             for name, one in result["numbers"].items()
         )
-        mark = "✅ passed" if result["outcome"] == "passed" else "❌ failed"
-        lines.append(f"| {mark} | {result['id']} | {result['title']} | {result['duration_s']:.1f} | {numbers} |")
+        lines.append(
+            f"| {MARKS[result['outcome']]} | {result['id']} | {result['title']} | {result['duration_s']:.1f} | {numbers} |"
+        )
     for result in summary["results"]:
         for failure in result["failures"]:
             lines += ["", f"## {result['id']}", "", *(f"- {name}: {text}" for name, text in failure.items() if text)]

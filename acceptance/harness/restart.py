@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import NotYetError
-from acceptance.harness.faults import Target
+from acceptance.harness.fault import Target
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import find, require_ready
 

@@ -16,13 +16,16 @@ class Result:
     duration_s: float = 0.0
     retries: int = 0
     numbers: dict[str, tuple[float, float | None]] = field(default_factory=dict)
+    ran: bool = False
     failures: list[Explanation] = field(default_factory=list)
     timeline: Timeline = field(default_factory=Timeline)
 
     @property
     def outcome(self) -> str:
-        """`passed` or `failed`; there is nothing between."""
-        return "failed" if self.failures else "passed"
+        """`passed`, `failed`, or `not run` for a test that did not get to its end."""
+        if self.failures:
+            return "failed"
+        return "passed" if self.ran else "not run"
 
     def fail(self, explanation: Explanation) -> None:
         """Note a failure; a test may fail and its clean-up too."""

@@ -1,18 +1,12 @@
 """Likely causes of a failure: a table of rules, the most fundamental first."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass
 
 from acceptance.harness import system
-from acceptance.harness.api import Api
-from acceptance.harness.cluster import Cluster, Pod, Workload
 from acceptance.harness.errors import EnvironmentNotReadyError, HopelessError, NotYetError
-from acceptance.harness.faults import Target
+from acceptance.harness.state import APPS, State
 from acceptance.harness.workload import missing_in, require_admission, require_hope
-
-APPS = (system.AGENT, system.CALLER)
 
 
 @dataclass(frozen=True)
@@ -21,37 +15,6 @@ class Finding:
 
     cause: str
     look: str
-
-
-@dataclass
-class State:
-    """What the rules look at; each part is read when a rule first needs it."""
-
-    cluster: Cluster
-    agent: Api | None = None
-    sidecar: Api | None = None
-    backends: tuple[Target, ...] = field(default=(system.KAFKA, system.POSTGRES))
-
-    @cached_property
-    def apps(self) -> dict[str, Workload]:
-        """Our two services by name."""
-        return {one.name: one for one in self.cluster.workloads(system.NAMESPACE) if one.name in APPS}
-
-    @cached_property
-    def pods(self) -> list[Pod]:
-        """Pods of our two services that are not leaving."""
-        pods = (pod for one in self.apps.values() for pod in self.cluster.pods(one.namespace, one.selector))
-        return [pod for pod in pods if not pod.leaving]
-
-    @cached_property
-    def checks(self) -> dict[str, dict[str, Any]]:
-        """The checks of /ready by name; empty when it says nothing."""
-        return dict(self.agent.call("GET", "/ready").json().get("checks", {})) if self.agent else {}
-
-    @cached_property
-    def metadata(self) -> dict[str, Any]:
-        """What the agent's sidecar says of itself; empty when it says nothing."""
-        return dict(self.sidecar.call("GET", "/v1.0/metadata").json()) if self.sidecar else {}
 
 
 def first_finding(state: State) -> Finding | None:

@@ -5,30 +5,27 @@ import secrets
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from acceptance.harness import report
-from acceptance.harness.catalogue import ENTRIES, Entry, unproven
+from acceptance.harness.catalogue import Entry
 from acceptance.harness.diagnostics import explain
 from acceptance.harness.errors import EnvironmentNotReadyError, ExitCode, UndoIncompleteError, expect
 from acceptance.harness.interruption import terminate_like_interrupt
 from acceptance.harness.masking import Masking
 from acceptance.harness.options import Options
-from acceptance.harness.plan import plan
 from acceptance.harness.port_forward import PortForward
 from acceptance.harness.results import Result
-from acceptance.harness.rules import State
+from acceptance.harness.selection import entry_of
+from acceptance.harness.state import State
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 
 CAUSES = {EnvironmentNotReadyError: ExitCode.NOT_READY, UndoIncompleteError: ExitCode.UNDO_INCOMPLETE}
 # With several causes, the one that most needs somebody's hand.
 PRECEDENCE = (ExitCode.UNDO_INCOMPLETE, ExitCode.NOT_READY, ExitCode.INTERRUPTED, ExitCode.FAILED)
-
-LAST_NET = 4
 
 
 class Run:
@@ -47,6 +44,7 @@ class Run:
         self._state: Callable[[], State | None] = lambda: None
         self.masking = Masking()
         self._causes: set[int] = set()
+        self._stopped = ""
         if not options.plan and not config.option.collectonly:
             self._prepare()
 
@@ -84,38 +82,10 @@ class Run:
         if limit is not None:
             expect(value <= limit, f"{name} of at most {limit:g}", f"{value:.3f}")
 
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Run what the chosen tiers hold, in the order of the criteria file; the file and the tests have to agree."""
-        entries = {item.nodeid: _entry(item) for item in items}
-        ours = [item for item in items if entries[item.nodeid]]
-        whole = [Path(arg).resolve() for arg in config.args] == [config.rootpath / "acceptance"]
-        missing = unproven({entry.id for entry in entries.values() if entry})
-        if whole and not config.option.keyword and missing:
-            raise pytest.UsageError(f"criteria.toml lists what no test proves: {', '.join(missing)}")
-        order = list(ENTRIES)
-        ours.sort(key=lambda item: order.index(_entry_of(item).id))
-        chosen = [item for item in ours if _entry_of(item).tier in self.options.tiers]
-        config.hook.pytest_deselected(items=[item for item in ours if item not in chosen])
-        for item in chosen:
-            # The last net only: every wait has a deadline of its own.
-            item.add_marker(
-                pytest.mark.timeout(LAST_NET * 60 * _entry_of(item).minutes + 120 * self.options.time_scale)
-            )
-        items[:] = [item for item in items if item not in ours] + chosen
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
-        """Print the plan instead of running, when only that is asked for."""
-        if not self.options.plan:
-            return None
-        for line in plan([_entry_of(item) for item in session.items if _entry(item)], self.options):
-            self.show(line)
-        return True
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Begin to keep what this test sees."""
-        if entry := _entry(item):
+        if entry := entry_of(item):
             self.results[item.nodeid] = Result(entry)
             self.waiting.retries = 0
 
@@ -136,9 +106,14 @@ class Run:
             explanation = explain(call.excinfo.value, result.entry, self._state(), details)
             result.fail(explanation)
             outcome.longrepr = self.masking.mask("\n".join(explanation.lines()))
+        result.ran = result.ran or (outcome.when == "call" and outcome.passed)
         if outcome.when == "call":
             item.user_properties.append(("retries", result.retries))
         return outcome
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Remember why a run ended early."""
+        self._stopped = str(excinfo.value) or excinfo.typename
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -157,6 +132,7 @@ class Run:
         return {
             "run": self.id,
             "exit_code": int(exit_code),
+            "stopped": self._stopped,
             "time_scale": self.options.time_scale,
             "tiers": list(self.options.tiers),
             "forwards": {one.workload: {"opened": one.opened, "reopened": one.reopened} for one in self.forwards},
@@ -173,16 +149,3 @@ class Run:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(self.masking.mask(text))
         return os.path.relpath(file)
-
-
-def _entry(item: pytest.Item) -> Entry | None:
-    entry = (
-        item.callspec.params.get("entry") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
-    )
-    return entry if isinstance(entry, Entry) else None
-
-
-def _entry_of(item: pytest.Item) -> Entry:
-    entry = _entry(item)
-    assert entry
-    return entry

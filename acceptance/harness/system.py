@@ -4,9 +4,10 @@ import time
 from uuid import uuid4
 
 from acceptance.harness.api import Api, shorten
-from acceptance.harness.cluster import Cluster, Pod
+from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import NotYetError, UnmetError
-from acceptance.harness.faults import Target
+from acceptance.harness.fault import Target
+from acceptance.harness.objects import Pod
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import find, require_ready
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from acceptance.harness.cluster import Cluster, Container, Pod, Workload
+from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import EnvironmentNotReadyError, HopelessError, NotYetError
 from acceptance.harness.kubectl import KubectlError
+from acceptance.harness.objects import Container, Pod, Workload
 
 PULL_FAILURES = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
 CONFIG_FAILURES = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
-from acceptance.harness.cluster import Cluster, Container, Pod, Workload
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.objects import Container, Pod, Workload
 
 POD = Pod(
     namespace="fastapi-app",

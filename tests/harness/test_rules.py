@@ -7,7 +7,8 @@ from typing import Any, cast
 import pytest
 
 from acceptance.harness.api import Api
-from acceptance.harness.rules import State, first_finding
+from acceptance.harness.rules import first_finding
+from acceptance.harness.state import State
 from tests.harness.fakes import AGENT, CALLER, COMPONENTS, KAFKA, OPERATOR, POD, POSTGRES, Data, pod_with
 
 LOADED = {

@@ -1,0 +1,69 @@
+"""What a fault hits, what it may hit, how long it lasts, and how each kind is undone."""
+
+import math
+import time
+from dataclasses import dataclass
+
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.errors import EnvironmentNotReadyError
+from acceptance.harness.journal import Undo
+from acceptance.harness.node import Node
+from acceptance.harness.objects import Workload
+from acceptance.harness.timeline import Timeline
+
+PART_OF = ("app.kubernetes.io/part-of", "fastapi-dapr-agent")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a fault hits: a workload, and the container in its pod."""
+
+    namespace: str
+    name: str
+    container: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name} ({self.container})"
+
+
+@dataclass
+class Fault:
+    """A fault: since when it bites, how long it has to last, and when it was undone."""
+
+    target: Target
+    timeline: Timeline
+    lasts_s: float = 0.0
+    at: float = math.inf
+    undone: float = math.inf
+
+    def bites(self, how: str) -> None:
+        """Note that it begins now."""
+        self.at = self.timeline.note("fault", how, str(self.target))
+
+    def remaining_s(self) -> float:
+        """Seconds until it has lasted long enough."""
+        return max(0.0, self.at + self.lasts_s - time.monotonic())
+
+
+def require_allowed(workload: Workload, allowed: frozenset[str]) -> None:
+    """Raise EnvironmentNotReadyError unless a workload is ours, or was named as a foreign one that may be hit."""
+    key, value = PART_OF
+    name = f"{workload.namespace}/{workload.name}"
+    if workload.labels.get(key) != value and name not in allowed:
+        raise EnvironmentNotReadyError(
+            f"{name} does not carry {key}: {value}; --fault-backends {name} allows to hit it"
+        )
+
+
+def resume(node: str, container: str) -> None:
+    """Let the processes of a stopped container go on; a container that is gone needs nothing."""
+    Node(node).signal(container, "CONT")
+
+
+def undo_table(cluster: Cluster) -> dict[str, Undo]:
+    """How each kind of journal entry is undone; every step may be repeated."""
+    return {
+        "scale": cluster.scale,
+        "continue": resume,
+        "replace": cluster.delete_pod,
+    }

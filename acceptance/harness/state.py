@@ -1,0 +1,44 @@
+"""What the cause of a failure is looked for in."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from acceptance.harness import system
+from acceptance.harness.api import Api
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.fault import Target
+from acceptance.harness.objects import Pod, Workload
+
+APPS = (system.AGENT, system.CALLER)
+
+
+@dataclass
+class State:
+    """What the rules look at; each part is read when a rule first needs it."""
+
+    cluster: Cluster
+    agent: Api | None = None
+    sidecar: Api | None = None
+    backends: tuple[Target, ...] = field(default=(system.KAFKA, system.POSTGRES))
+
+    @cached_property
+    def apps(self) -> dict[str, Workload]:
+        """Our two services by name."""
+        return {one.name: one for one in self.cluster.workloads(system.NAMESPACE) if one.name in APPS}
+
+    @cached_property
+    def pods(self) -> list[Pod]:
+        """Pods of our two services that are not leaving."""
+        pods = (pod for one in self.apps.values() for pod in self.cluster.pods(one.namespace, one.selector))
+        return [pod for pod in pods if not pod.leaving]
+
+    @cached_property
+    def checks(self) -> dict[str, dict[str, Any]]:
+        """The checks of /ready by name; empty when it says nothing."""
+        return dict(self.agent.call("GET", "/ready").json().get("checks", {})) if self.agent else {}
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """What the agent's sidecar says of itself; empty when it says nothing."""
+        return dict(self.sidecar.call("GET", "/v1.0/metadata").json()) if self.sidecar else {}
