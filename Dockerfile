@@ -7,14 +7,13 @@ COPY requirements.lock .
 # an optional secret: the CA bundle of a network that inspects TLS
 RUN --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/pip \
     if [ -s /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle; fi \
-    && python -m pip --python /venv/bin/python install --disable-pip-version-check --require-hashes -r requirements.lock \
-    && /venv/bin/python -m compileall -q /venv/lib
+    && python -m pip --python /venv/bin/python install --disable-pip-version-check --require-hashes -r requirements.lock
 COPY app app
-RUN /venv/bin/python -m compileall -q app
+RUN python -m compileall -q --invalidation-mode unchecked-hash app
 
 FROM ${PYTHON_IMAGE}
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-RUN python -m pip uninstall --yes --quiet --root-user-action ignore pip
+RUN python -m pip uninstall --yes --quiet --root-user-action ignore pip && rm -rf /usr/local/lib/python3*/ensurepip
 WORKDIR /app
 COPY --from=builder /venv /venv
 COPY --from=builder /build/app app

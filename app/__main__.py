@@ -19,8 +19,8 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                host="0.0.0.0",  # noqa: S104 - a container's port
-                port=8000,
+                host="0.0.0.0",  # noqa: S104 - kubelet and Service come by the pod's address
+                port=settings.app_port,
                 log_config=None,
                 access_log=False,
                 # daprd keeps its connections for 90 s; closing first would reset one now and then

@@ -44,14 +44,10 @@ async def ready(request: Request, sidecar: AgentSidecar) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.api_route("/invoke/{path:path}", methods=["GET", "POST", "DELETE"], responses=problems(413, 503))
+@router.api_route("/invoke/{path:path}", methods=["GET", "POST", "DELETE"], responses=problems(400, 413, 503))
 async def invoke(request: Request, settings: Settings, sidecar: AgentSidecar) -> Response:
     """Invoke the agent through both sidecars; status and body are the agent's own. 503 when it cannot be reached."""
-    # as the client encoded it: `%2F` in a key must reach the agent as it is
-    path = request.scope["raw_path"].removeprefix(b"/invoke/")
-    target = quote(path, safe=URL_CHARACTERS)
-    if request.url.query:
-        target += "?" + quote(request.url.query, safe=URL_CHARACTERS)
+    target = target_of(request.scope["raw_path"], request.url.query)
     status, content_type, body = await sidecar.invoke(
         settings.agent_app_id,
         request.method,
@@ -60,6 +56,15 @@ async def invoke(request: Request, settings: Settings, sidecar: AgentSidecar) ->
         request.headers.get("content-type", ""),
     )
     return Response(body, status, media_type=content_type or None)
+
+
+def target_of(raw_path: bytes, query: str) -> str:
+    """Take the agent's path and query from the caller's, as the client encoded them: `%2F` in a key stays `%2F`."""
+    path = raw_path.removeprefix(b"/invoke/")
+    if {b".", b".."}.intersection(path.split(b"/")):
+        # the sidecar cleans its paths: one that climbs would reach the sidecar's own API
+        raise ServiceError(400, "path: must not contain the segments . and ..")
+    return quote(path, safe=URL_CHARACTERS) + (f"?{quote(query, safe=URL_CHARACTERS)}" if query else "")
 
 
 def create_app(settings: CallerSettings | None = None) -> FastAPI:

@@ -26,6 +26,7 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
+    app_port: Port = 8000
     dapr_http_port: Port = 3500
     dapr_grpc_port: Port = 50001
     """Part of the sidecar's contract; the app itself speaks HTTP to it."""
@@ -51,7 +52,7 @@ class Settings(ServiceSettings):
     postgres_host: Required
     postgres_port: Port = 5432
     postgres_user: Required
-    postgres_password: SecretStr
+    postgres_password: Annotated[SecretStr, Field(min_length=1)]
     postgres_database: Required
     database_timeout_seconds: Seconds = 2.0
     """Longest time for one use of the database, waiting for a connection included."""

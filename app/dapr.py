@@ -56,9 +56,10 @@ class Sidecar:
         query = f"?metadata.partitionKey={quote(partition_key, safe='')}" if partition_key else ""
         await self._expect("pubsub", "POST", f"/publish/{PUBSUB}/{topic}{query}", event, "application/cloudevents+json")
 
-    async def get_state(self, key: str) -> bytes | None:
-        """Read the JSON text saved under a key; None when there is none."""
-        return await self._expect("statestore", "GET", f"/state/{STATESTORE}/{_segment(key)}") or None
+    async def get_state(self, key: str) -> tuple[bool, Any]:
+        """Read what is saved under a key: whether there is a value, and the value."""
+        answer = await self._expect("statestore", "GET", f"/state/{STATESTORE}/{_segment(key)}")
+        return (True, _parse("statestore", answer)) if answer else (False, None)
 
     async def save_state(self, key: str, value: object) -> None:
         """Save any JSON value under a key."""
@@ -70,9 +71,7 @@ class Sidecar:
 
     async def metadata(self) -> dict[str, Any]:
         """Read what the sidecar has loaded: components, subscriptions, version."""
-        metadata = from_json(await self._expect("dapr", "GET", "/metadata"))
-        if not isinstance(metadata, dict):
-            raise DependencyUnavailableError("dapr", "its metadata is not a JSON object")
+        metadata: dict[str, Any] = _parse("dapr", await self._expect("dapr", "GET", "/metadata"))
         return metadata
 
     async def shutdown(self) -> None:
@@ -119,6 +118,13 @@ class Sidecar:
 def _segment(key: str) -> str:
     """Quote a key as one path segment; daprd would clean `.` and `..` away."""
     return quote(key, safe="").replace(".", "%2E")
+
+
+def _parse(dependency: str, answer: bytes) -> Any:  # noqa: ANN401 - any JSON
+    try:
+        return from_json(answer)
+    except ValueError as error:
+        raise DependencyUnavailableError(dependency, f"the sidecar answered what is not JSON: {error}") from error
 
 
 def _text(answer: bytes) -> str:

@@ -16,21 +16,13 @@ if TYPE_CHECKING:
 
 SCHEMA = Path(__file__).with_name("schema.sql").read_text()
 SCHEMA_LOCK = 0x66617374
-UNAVAILABLE = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.PostgresSystemError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.InvalidTransactionStateError,
-    asyncpg.UndefinedTableError,
+FAULTS_OF_THE_DATA = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    asyncpg.PLPGSQLError,
 )
+"""What the server says about the values it was given; anything else it says is its own state."""
 
 
 class Database:
@@ -70,7 +62,9 @@ class Database:
                 except asyncio.CancelledError:
                     connection.terminate()  # giving it back would wait for a frozen server
                     raise
-        except UNAVAILABLE as error:
+        except FAULTS_OF_THE_DATA:
+            raise
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             self._tables_made = self._tables_made and not isinstance(error, asyncpg.UndefinedTableError)
             if isinstance(error, TimeoutError):
                 await self._pool.expire_connections()

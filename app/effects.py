@@ -40,8 +40,9 @@ FROM processed_events
 EVENT = EVENTS + "WHERE id = $1"
 EVENTS_OF_KEY = EVENTS + "WHERE key = $1 ORDER BY applied_at DESC LIMIT 100"
 FAILED_EVENT = """
-SELECT id, CASE WHEN dead_lettered_at IS NULL THEN 'failing' ELSE 'dead-lettered' END AS status, reason, attempts,
-    "partition", "offset", dead_lettered_at
+SELECT id, NULL AS key, NULL AS message, NULL AS metadata,
+    CASE WHEN dead_lettered_at IS NULL THEN 'failing' ELSE 'dead-lettered' END AS status, reason, attempts,
+    "partition", "offset", NULL AS applied_at, dead_lettered_at
 FROM failed_events WHERE id = $1
 """
 TOTALS = "SELECT count, amount FROM totals WHERE key = $1"

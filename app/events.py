@@ -19,7 +19,7 @@ from pydantic import (
 from starlette.datastructures import Headers
 
 from app.errors import describe, field_errors
-from app.values import MAX_INTEGER, Text, check_json, check_text
+from app.values import MAX_INTEGER, Text, check_json, check_line, check_text
 
 EVENT_TYPE = "fastapi-dapr-agent.event"
 DEAD_LETTER_TYPE = "fastapi-dapr-agent.dead-letter"
@@ -28,20 +28,13 @@ MAX_DIGITS = 18
 """Of an offset: any number of 18 digits fits PostgreSQL's bigint."""
 
 
-def _key(key: str) -> str:
-    # daprd hands the record key on as an HTTP header
-    if not check_text(key).isprintable():
-        raise ValueError("must not contain control characters")
-    return key
-
-
 def _amount(value: object) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_INTEGER:
         raise ValueError("must be a number between -2^53 and 2^53")
     return value
 
 
-Key = Annotated[str, Field(max_length=256), AfterValidator(_key)]
+Key = Annotated[str, Field(max_length=256), AfterValidator(check_line)]  # daprd hands it on as an HTTP header
 Amount = Annotated[int | float, PlainValidator(_amount), WithJsonSchema({"type": "number"})]
 
 
@@ -106,7 +99,7 @@ class Delivery:
         if not isinstance(self._envelope, dict):
             raise IndigestibleError("the body is not a CloudEvent: not a JSON object")
         if not _is_id(self._envelope.get("id")):
-            raise IndigestibleError(f"id: expected 1 to {MAX_ID} printable characters")
+            raise IndigestibleError(f"id: expected 1 to {MAX_ID} characters, no control characters")
         try:
             return EventData.model_validate(self._envelope.get("data"))
         except ValidationError as error:
@@ -129,7 +122,10 @@ class Delivery:
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= MAX_ID and value.isprintable()
+    try:
+        return isinstance(value, str) and 0 < len(check_line(value)) <= MAX_ID
+    except ValueError:
+        return False
 
 
 def _number(header: str | None) -> int | None:

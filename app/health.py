@@ -52,7 +52,7 @@ class Dependency:
         except DependencyUnavailableError as error:
             self._found(error.reason)
         except Exception as error:
-            logger.exception("check of %s is broken", self.name)
+            logger.debug("Check of %s failed", self.name, exc_info=True)
             self._found(f"the check itself failed: {error!r}")
         self.latency_ms = round((monotonic() - started) * 1000, 1)
 

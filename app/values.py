@@ -26,6 +26,13 @@ def check_text(text: str) -> str:
     return check_unicode(text)
 
 
+def check_line(text: str) -> str:
+    """Return the text; ValueError when it holds control characters, which an HTTP header cannot carry."""
+    if any(character < " " or character == "\x7f" for character in text):
+        raise ValueError("must not contain control characters")
+    return check_unicode(text)
+
+
 def check_json(value: object, check_string: Callable[[str], str] = check_unicode) -> object:
     """Return the JSON value; ValueError when daprd or another JSON reader would change or refuse it."""
     pending: list[tuple[object, int]] = [(value, 0)]

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import from_json
 
 from app.errors import ServiceError, problems
 from app.services import AgentSidecar
@@ -51,10 +50,10 @@ async def save_state(entry: Entry, sidecar: AgentSidecar) -> Change:
 @router.get("/state/{key:path}", responses=problems(404, 422, 503))
 async def get_state(key: KeyInPath, sidecar: AgentSidecar) -> Entry:
     """Read the value of a key."""
-    value = await sidecar.get_state(key)
-    if value is None:
+    found, value = await sidecar.get_state(key)
+    if not found:
         raise ServiceError(404, f"key {key} has no value")
-    return Entry(key=key, value=from_json(value))
+    return Entry.model_construct(key=key, value=value)
 
 
 @router.delete("/state/{key:path}", responses=problems(422, 503))

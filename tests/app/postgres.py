@@ -25,7 +25,7 @@ class PostgresServer:
         self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         if self._user:
             shutil.chown(self._folder, self._user)
-        self.port = _free_port()
+        self.port = free_port()
         self._frozen = False
         self._pid_file = self._folder / "data" / "postmaster.pid"
         password_file = self._folder / "password"
@@ -89,7 +89,8 @@ class PostgresServer:
                     os.kill(int(pid), number)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a loopback port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from app.caller import create_app
+from app.caller import create_app, target_of
 from app.config import CallerSettings
+from app.errors import ServiceError
 from tests.app.client import assert_problem, running
 from tests.app.sidecar import StandInSidecar
 
@@ -65,6 +66,12 @@ async def test_an_agent_that_cannot_be_reached_is_a_503(caller: httpx.AsyncClien
 
     sidecar.hanging = True
     assert_problem(await caller.get("/invoke/ready"), 503, "fastapi-dapr-agent", "did not answer")
+
+
+@pytest.mark.parametrize("path", [b"../../../shutdown", b"x/../../../../shutdown", b"x/."])
+def test_an_invocation_cannot_climb_to_the_sidecars_own_api(path: bytes) -> None:
+    with pytest.raises(ServiceError, match="400: path"):
+        target_of(b"/invoke/" + path, "")
 
 
 async def test_the_caller_needs_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from app.config import Settings
 from app.main import create_app
 from app.services import AgentDatabase
 from tests.app.client import assert_problem, running
+from tests.app.postgres import free_port
 from tests.app.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -77,9 +78,10 @@ def test_a_bad_start_ends_with_one_line() -> None:
 
 
 async def test_the_service_starts_without_any_dependency_and_drains_on_sigterm() -> None:
-    process = run(**ENVIRONMENT, DRAIN_SECONDS="1", CHECK_PERIOD_SECONDS="0.1", DAPR_HTTP_PORT="1")
+    port = str(free_port())
+    process = run(**ENVIRONMENT, APP_PORT=port, DRAIN_SECONDS="1", CHECK_PERIOD_SECONDS="0.1", DAPR_HTTP_PORT="1")
     try:
-        async with httpx.AsyncClient(base_url="http://127.0.0.1:8000") as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
 
             async def status(path: str) -> int:
                 try:

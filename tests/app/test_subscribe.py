@@ -181,6 +181,20 @@ async def test_an_event_whose_handling_raises_is_dead_lettered_after_three_attem
     assert await effects_of(sql, event) == 0
 
 
+async def test_a_database_that_refuses_the_agent_is_a_dependency_that_is_away(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    event = cloud_event({"message": "m"})
+    await sql.execute("ALTER TABLE effects RENAME COLUMN amount TO was_amount")
+    try:
+        replies = [await deliver(agent, event) for _ in range(5)]
+    finally:
+        await sql.execute("ALTER TABLE effects RENAME COLUMN was_amount TO amount")
+    assert replies == ["RETRY"] * 5
+    assert not sidecar.published
+    assert await deliver(agent, event) == "SUCCESS"
+
+
 async def test_an_event_that_fails_once_is_applied_by_the_next_attempt(
     agent: httpx.AsyncClient, sql: asyncpg.Connection
 ) -> None:
