@@ -80,8 +80,9 @@ def _go(part: Part, work: Path) -> None:
 def _debian(part: Part, work: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="debootstrap-", dir=work) as root:
         run(["debootstrap", "--variant=minbase", part.name, root])
-        excluded = ["--exclude=./var/cache/apt/archives/*.deb", "--exclude=./var/lib/apt/lists/*", "--exclude=./dev/*"]
-        run(["tar", "--create", "--file", work / "rootfs.tar", "--directory", root, *excluded, "."])
+        shutil.copytree(work / "etc", Path(root) / "etc", dirs_exist_ok=True)
+        left_out = f"--exclude-from={work / 'left-out'}"
+        run(["tar", "--create", "--file", work / "rootfs.tar", "--directory", root, left_out, "."])
 
 
 def _maven(part: Part, work: Path) -> None:

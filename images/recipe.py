@@ -49,7 +49,7 @@ class Part:
     @property
     def folder(self) -> Path:
         """The folder below images/ with its files."""
-        return HERE / str(self.settings.get("folder", self.name))
+        return HERE / str("debian" if self.kind == "debian" else self.settings.get("folder", self.name))
 
     @property
     def local(self) -> str:
@@ -59,7 +59,7 @@ class Part:
     @cached_property
     def files(self) -> dict[str, bytes]:
         """The folder's files that go into this part; those that end with .in are filled, and lose that ending."""
-        if self.kind not in (*OF_KIND, "image"):
+        if self.kind == "pypi":
             return {}
         own = OF_KIND.get(self.kind)
         there = _filled(self.folder)
