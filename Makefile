@@ -50,6 +50,7 @@ test: unit lint up acceptance ## unit tests, static checks, the cluster, the acc
 
 .PHONY: unit
 unit: $(VENV)/installed ## what needs no cluster
+	@$(PYTHON) -m cluster prerequisites
 	$(VENV)/bin/pytest tests
 
 .PHONY: acceptance

@@ -1,8 +1,9 @@
-"""`python3 -m cluster up|deploy|down|clean|doctor`: what the Makefile's targets of these names run."""
+"""`python3 -m cluster COMMAND`: what the Makefile's targets run."""
 
 import os
 import shutil
 import sys
+from pathlib import Path
 from types import ModuleType
 
 from cluster import agent_image, context, dapr, debian, engine, images, kind, minikube, tools
@@ -106,7 +107,14 @@ def doctor() -> None:
     say("    nothing stands in the way")
 
 
-COMMANDS = {"up": up, "deploy": deploy, "down": down, "clean": clean, "doctor": doctor}
+def prerequisites() -> None:
+    """Make sure of what the tests need beside Python: kubectl, and on Debian PostgreSQL's server."""
+    tools.ensure(["kubectl"])
+    if not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) and debian.can_install():
+        debian.install(["postgresql"])
+
+
+COMMANDS = {"prerequisites": prerequisites, "up": up, "deploy": deploy, "down": down, "clean": clean, "doctor": doctor}
 
 
 def main(argv: list[str]) -> int:
