@@ -1,6 +1,7 @@
 """The system under test, the ways to reach it, and what a test may measure or break."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -9,6 +10,7 @@ from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import PORT, Database
+from acceptance.harness.errors import UnmetError
 from acceptance.harness.evidence import NAMESPACES, collect
 from acceptance.harness.fault import undo_table
 from acceptance.harness.faults import Faults
@@ -128,12 +130,16 @@ def evidence(cluster: Cluster, reach: Reach, run: Run, agent: Api, sidecar: Api)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def journal(cluster: Cluster, run: Run) -> Iterator[Journal]:
+def journal(cluster: Cluster, agent: Api, run: Run) -> Iterator[Journal]:
     """The write-ahead journal of this cluster; what an earlier run left open is undone first."""
     uid = cluster.kubectl.run("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
     journal = Journal(default_file(uid), undo_table(cluster))
-    for done in journal.undo_all():
+    for done in (undone := journal.undo_all()):
         run.show(f"undone from an earlier run: {done}")
+    if undone:
+        # Not steady in time is for the criteria to tell.
+        with suppress(UnmetError):
+            system.until_steady(cluster, agent, run.waiting, within_s=120)
     yield journal
     journal.undo_all()
     journal.close()

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from acceptance.harness.cluster import Cluster
-from acceptance.harness.errors import EnvironmentNotReadyError, NotYetError
+from acceptance.harness.errors import EnvironmentNotReadyError, NotYetError, UnmetError
 from acceptance.harness.fault import Fault, Target, require_allowed
 from acceptance.harness.journal import Journal
 from acceptance.harness.node import Node
@@ -16,6 +16,7 @@ from acceptance.harness.workload import find, require_ready
 
 AWAY_S = 25.0
 FROZEN_S = 20.0
+BITE_S = 15.0
 
 
 @dataclass
@@ -43,13 +44,13 @@ class Faults:
                 fault.bites("killed: scaled to 0, SIGKILL from the node")
                 self.cluster.scale(target.namespace, target.name, 0)
                 node.signal(container, "KILL")
-                self._until(lambda: not node.pids(container), f"every process of {target} to be gone")
+                self._until(f"every process of {target} to be gone", lambda: missing_dead(node, container))
                 self.journal.undo(stopped)
             else:
                 self.cluster.scale(target.namespace, target.name, 0)
                 self.cluster.delete_pod(pod.namespace, pod.name, grace_s=0)
                 fault.bites("killed: scaled to 0, pod deleted by force, since the node cannot be entered")
-                self._until(lambda: not self._pod_exists(pod), f"pod {pod.name} to be gone")
+                self._until(f"pod {pod.name} to be gone", lambda: self._left_of(pod))
             yield fault
 
     @contextmanager
@@ -61,7 +62,7 @@ class Faults:
         with self._undoing(entry, Fault(target, timeline, lasts_s)) as fault:
             self._require_bite(node.signal(container, "STOP"), f"{target}: no process found on {pod.node}")
             fault.bites("frozen: SIGSTOP from the node")
-            self._until(lambda: set(node.states(container).values()) == {"T"}, f"every process of {target} in state T")
+            self._until(f"every process of {target} in state T", lambda: missing_stopped(node, container))
             yield fault
 
     @contextmanager
@@ -73,7 +74,7 @@ class Faults:
         with self._undoing(entry, Fault(target, timeline)) as fault:
             self._require_bite(node.signal(container, "KILL"), f"{target}: no process found on {pod.node}")
             fault.bites("killed in place: SIGKILL from the node")
-            self._until(lambda: self._container_id(pod, target) not in {container, ""}, f"{target} in a new container")
+            self._until(f"{target} in a new container", lambda: self._still_in(container, pod, target))
             yield fault
 
     @contextmanager
@@ -104,19 +105,33 @@ class Faults:
         if not bitten:
             raise EnvironmentNotReadyError(f"the fault did not bite: {otherwise}")
 
-    def _until(self, holds: Callable[[], bool], expected: str) -> None:
+    def _until(self, expected: str, missing: Callable[[], str]) -> None:
         def bitten() -> None:
-            if not holds():
-                raise NotYetError("the fault has not bitten yet")
+            if text := missing():
+                raise NotYetError(text)
 
         try:
-            self.waiting.until(expected, bitten, within_s=15, interval_s=0.05)
-        except AssertionError as error:
+            self.waiting.until(expected, bitten, BITE_S, interval_s=0.05)
+        except UnmetError as error:
             raise EnvironmentNotReadyError(f"the fault did not bite: {error}") from error
 
-    def _pod_exists(self, pod: Pod) -> bool:
-        return any(one.uid == pod.uid for one in self.cluster.pods(pod.namespace))
+    def _left_of(self, pod: Pod) -> str:
+        left = any(one.uid == pod.uid for one in self.cluster.pods(pod.namespace))
+        return f"{pod.name} is still there" if left else ""
 
-    def _container_id(self, pod: Pod, target: Target) -> str:
+    def _still_in(self, container: str, pod: Pod, target: Target) -> str:
         found = [one for one in self.cluster.pods(pod.namespace) if one.uid == pod.uid]
-        return found[0].containers[target.container].id if found else ""
+        now = found[0].containers[target.container].id if found else ""
+        return "" if now not in {container, ""} else f"container {container[:12]} is not replaced yet"
+
+
+def missing_dead(node: Node, container: str) -> str:
+    """Which processes of a container are still there."""
+    return f"still there: {pids}" if (pids := node.pids(container)) else ""
+
+
+def missing_stopped(node: Node, container: str) -> str:
+    """Which processes of a container still run; probes start new ones, so they are stopped here too."""
+    node.signal(container, "STOP")
+    running = {pid: state for pid, state in node.states(container).items() if state != "T"}
+    return f"not stopped: {running}" if running else ""

@@ -1,37 +1,44 @@
-"""The run's reports: report.json and summary.md."""
+"""The run's reports: report.json (see report.schema.json), summary.md and report.html."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from acceptance.harness.page import page
+from acceptance.harness.timeline import Timeline
+
 MARKS = {"passed": "✅ passed", "failed": "❌ failed", "not run": "⚠️ not run"}
+HEAD = "| | id | title | seconds | numbers (bound) |\n|---|---|---|---|---|"
 
 
-def write(folder: Path, summary: dict[str, Any]) -> None:
-    """Write every report of a run into its folder."""
-    (folder / "report.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
-    (folder / "summary.md").write_text(markdown(summary))
+def write(folder: Path, summary: dict[str, Any], timelines: dict[str, Timeline], mask: Callable[[str], str]) -> None:
+    """Write every report of a run into its folder, without secrets."""
+    texts = {
+        "report.json": json.dumps(summary, indent=2, ensure_ascii=False) + "\n",
+        "summary.md": markdown(summary),
+        "report.html": page(summary, timelines),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(mask(text))
 
 
 def markdown(summary: dict[str, Any]) -> str:
     """The run as a table, for the summary of a CI step."""
-    lines = [
-        f"# Acceptance run {summary['run']}",
-        "",
-        f"Exit code {summary['exit_code']}, time scale {summary['time_scale']:g}. {summary['stopped']}",
-        "",
-        "| | id | title | seconds | numbers (bound) |",
-        "|---|---|---|---|---|",
-    ]
+    facts = f"Exit code {summary['exit_code']}, time scale {summary['time_scale']:g}. {summary['stopped']}"
+    lines = [f"# Acceptance run {summary['run']}", "", facts, "", HEAD]
     for result in summary["results"]:
-        numbers = ", ".join(
-            f"{name} {one['value']:g}" + (f" ({one['bound']:g})" if one["bound"] is not None else "")
-            for name, one in result["numbers"].items()
-        )
-        lines.append(
-            f"| {MARKS[result['outcome']]} | {result['id']} | {result['title']} | {result['duration_s']:.1f} | {numbers} |"
-        )
+        cells = [MARKS[result["outcome"]], result["id"], result["title"], f"{result['duration_s']:.1f}"]
+        lines.append(f"| {' | '.join([*cells, ', '.join(numbers(result))])} |")
     for result in summary["results"]:
         for failure in result["failures"]:
             lines += ["", f"## {result['id']}", "", *(f"- {name}: {text}" for name, text in failure.items() if text)]
     return "\n".join(lines) + "\n"
+
+
+def numbers(result: dict[str, Any]) -> list[str]:
+    """Each number of a result with its bound in parentheses."""
+    return [
+        f"{name} {one['value']:g}" + ("" if one["bound"] is None else f" ({one['bound']:g})")
+        for name, one in result["numbers"].items()
+    ]

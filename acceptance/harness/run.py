@@ -101,6 +101,8 @@ class Run:
         result.duration_s += outcome.duration
         result.retries = self.waiting.retries
         if call.excinfo and outcome.failed:
+            if isinstance(call.excinfo.value, UndoIncompleteError):
+                item.session.shouldstop = str(call.excinfo.value)
             self._causes |= {code for kind, code in CAUSES.items() if isinstance(call.excinfo.value, kind)}
             details = self._keep(f"failures/{result.entry.id}-{outcome.when}.txt", str(outcome.longrepr))
             explanation = explain(call.excinfo.value, result.entry, self._state(), details)
@@ -115,9 +117,16 @@ class Run:
         """Remember why a run ended early."""
         self._stopped = str(excinfo.value) or excinfo.typename
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write the reports and decide how the run ends."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+        """Write the reports and decide how the run ends, once everything is closed and undone."""
+        try:
+            yield
+        except UndoIncompleteError as error:
+            # After an interruption fixtures are closed here, and pytest would call their failure its own.
+            self._causes.add(ExitCode.UNDO_INCOMPLETE)
+            self._stopped = str(error)
+            self.show(f"undo incomplete: {error}")
         if self.options.plan or not self.folder.exists():
             return
         codes = self._causes | {int(exitstatus)}
@@ -125,7 +134,8 @@ class Run:
         for result in self.results.values():
             if lines := "\n".join(result.timeline.lines()):
                 self._keep(f"timeline/{result.entry.id}.jsonl", lines)
-        report.write(self.folder, self.summary(session.exitstatus))
+        timelines = {result.entry.id: result.timeline for result in self.results.values()}
+        report.write(self.folder, self.summary(session.exitstatus), timelines, self.masking.mask)
 
     def summary(self, exit_code: int) -> dict[str, Any]:
         """The whole run as report.json has it."""

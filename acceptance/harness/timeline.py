@@ -45,10 +45,10 @@ class Timeline:
             (one for one in list(self.seen) if one.name == name and since <= one.at < until), key=lambda one: one.at
         )
 
-    def first(self, name: str, state: str, since: float) -> float:
-        """When a state was first seen. Raises NotYetError with the last state while it was not."""
+    def first(self, name: str, state: str = "", since: float = 0.0) -> float:
+        """When a state, or any, was first seen. Raises NotYetError with the last state while it was not."""
         seen = self.of(name, since)
-        found = [one.at for one in seen if one.state == state]
+        found = [one.at for one in seen if one.state == state or not state]
         if not found:
             raise NotYetError(
                 f"{name} is {seen[-1].state}: {seen[-1].detail[:200]}" if seen else f"{name} not seen yet"

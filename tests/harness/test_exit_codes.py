@@ -1,0 +1,124 @@
+"""How a run ends, and what it says: a suite of its own is run for each case."""
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+CONFTEST = """
+from acceptance.harness import options
+from acceptance.harness.run import Run
+from acceptance.harness.selection import Selection
+
+def pytest_addoption(parser):
+    options.add(parser)
+
+def pytest_configure(config):
+    run = Run(config, options.parse(config))
+    config.pluginmanager.register(run, Run.NAME)
+    config.pluginmanager.register(Selection(run.options, run.show))
+"""
+TEST = """
+import pytest
+from acceptance.harness.catalogue import proves
+from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteError, UnmetError
+
+@pytest.fixture(scope="session")
+def undone():
+    yield
+    {afterwards}
+
+@proves("criterion-4-health")
+def test_one(entry, undone):
+    {one}
+
+@proves("criterion-5-ready")
+def test_another(entry):
+    {another}
+"""
+UNMET = 'raise UnmetError("200", "503: the broker is away", 1.5)'
+NOT_READY = 'raise EnvironmentNotReadyError("the fault did not bite")'
+NOT_UNDONE = 'raise UndoIncompleteError("scale kafka")'
+INTERRUPT = "raise KeyboardInterrupt"
+
+
+class Suite:
+    """Runs pytest on two tests whose steps a case fills in."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.folder = pytester.path
+        self._pytester = pytester
+        pytester.makeconftest(CONFTEST)
+
+    def run(self, *arguments: str, one: str = "pass", another: str = "pass", afterwards: str = "pass") -> int:
+        """The exit code; what was printed is in `output`."""
+        self._pytester.makepyfile(test_it=TEST.format(one=one, another=another, afterwards=afterwards))
+        plugins = ("-p", "no:schemathesis", "-p", "no:hypothesispytest")
+        done = self._pytester.runpytest_inprocess(*plugins, *arguments, no_reraise_ctrlc=True)
+        self.output = done.stdout.str() + done.stderr.str()
+        return int(done.ret)
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> Suite:
+    return Suite(pytester)
+
+
+@pytest.mark.parametrize(
+    ("code", "steps"),
+    [
+        (0, {}),
+        (1, {"one": UNMET}),
+        (2, {"another": INTERRUPT}),
+        (10, {"one": NOT_READY}),
+        (10, {"one": UNMET, "another": NOT_READY}),
+        (11, {"afterwards": NOT_UNDONE}),
+        (11, {"one": NOT_READY, "another": UNMET, "afterwards": NOT_UNDONE}),
+        (11, {"another": INTERRUPT, "afterwards": NOT_UNDONE}),
+    ],
+)
+def test_the_exit_code_tells_what_most_needs_a_hand(suite: Suite, code: int, steps: dict[str, str]) -> None:
+    assert suite.run(**steps) == code, suite.output
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments"),
+    [
+        (4, ["--time-scale=soon"]),
+        (4, ["--cluster=somewhere"]),
+        (5, ["-k", "no-such-criterion"]),
+    ],
+)
+def test_a_run_that_tests_nothing_does_not_pass(suite: Suite, code: int, arguments: list[str]) -> None:
+    assert suite.run(*arguments) == code, suite.output
+
+
+def test_a_plan_touches_nothing(suite: Suite) -> None:
+    assert suite.run("--plan", one=UNMET) == 0
+    assert not (suite.folder / "artifacts").exists()
+    assert "criterion-4-health" in suite.output
+
+
+def test_a_failure_explains_itself_in_ten_lines_and_in_junit(suite: Suite) -> None:
+    suite.run(one=UNMET)
+    lines = suite.output.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("expected:"))
+    end = next(number for number, line in enumerate(lines) if number > start and line.startswith(("-", "=")))
+    told = dict(line.split(":", 1) for line in lines[start:end])
+    assert end - start <= 10
+    assert list(told) == ["expected", "seen", "since", "cause", "look", "rerun", "details"]
+    assert told["seen"].strip() == "503: the broker is away"
+
+    report = ET.parse(suite.folder / "artifacts" / "latest" / "junit.xml")  # noqa: S314 -- we wrote it
+    failure = report.find(".//failure")
+    assert failure is not None
+    assert "the broker is away" in failure.attrib["message"]
+    assert {one.attrib["name"] for one in report.iterfind(".//property")} == {"retries"}
+
+
+def test_every_option_is_shown_with_its_variable(suite: Suite) -> None:
+    suite.run("--help")
+    text = suite.output
+    assert "ACCEPTANCE_TIME_SCALE" in text
+    assert "ACCEPTANCE_FAULT_BACKENDS" in text

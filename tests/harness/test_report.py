@@ -1,0 +1,78 @@
+"""The reports say what happened, in a shape that others can rely on."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from acceptance.harness import report
+from acceptance.harness.catalogue import ENTRIES
+from acceptance.harness.diagnostics import Explanation
+from acceptance.harness.page import TEMPLATE
+from acceptance.harness.results import Result
+from acceptance.harness.timeline import Seen, Timeline
+
+SCHEMA = json.loads((Path(report.__file__).parent / "report.schema.json").read_text())
+
+
+@pytest.fixture
+def results() -> list[Result]:
+    failed = Result(ENTRIES["criterion-5-ready"])
+    failed.fail(Explanation("<200>", "503: hunter2", "", "the broker is away", "kubectl get", "pytest", "file"))
+    passed = Result(ENTRIES["scenario-4-kafka-killed"], ran=True, numbers={"ready_fails_s": (0.5, 2.0)})
+    passed.timeline.seen += [
+        Seen(10.0, "ready", "200"),
+        Seen(11.0, "fault", "killed", detail="kafka"),
+        Seen(12.0, "ready", "503"),
+        Seen(36.0, "fault", "undone"),
+        Seen(40.0, "ready", "200"),
+        Seen(41.0, "endpoints", "1"),
+    ]
+    return [failed, passed, Result(ENTRIES["criterion-4-health"])]
+
+
+@pytest.fixture
+def summary(results: list[Result]) -> dict[str, Any]:
+    return {
+        "run": "20260101-000000-abcd",
+        "exit_code": 1,
+        "stopped": "",
+        "time_scale": 1.0,
+        "tiers": ["default"],
+        "forwards": {"fastapi-app/deploy/x": {"opened": 2, "reopened": 1}},
+        "results": [result.as_data() for result in results],
+    }
+
+
+@pytest.fixture
+def written(tmp_path: Path, summary: dict[str, Any], results: list[Result]) -> Path:
+    timelines: dict[str, Timeline] = {result.entry.id: result.timeline for result in results}
+    report.write(tmp_path, summary, timelines, lambda text: text.replace("hunter2", "*****"))
+    return tmp_path
+
+
+def test_report_json_keeps_to_its_published_schema(written: Path) -> None:
+    jsonschema.validate(json.loads((written / "report.json").read_text()), SCHEMA)
+
+
+def test_summary_has_a_row_for_each_result_and_each_failure(written: Path) -> None:
+    text = (written / "summary.md").read_text()
+    assert "| ❌ failed | criterion-5-ready |" in text
+    assert "ready_fails_s 0.5 (2)" in text
+    assert "not run | criterion-4-health" in text
+    assert "- cause: the broker is away" in text
+
+
+def test_page_needs_nothing_from_elsewhere_and_runs_no_script(written: Path) -> None:
+    text = (written / "report.html").read_text()
+    assert not re.search(r"<script|https?://|@import|url\(", text)
+    assert "&lt;200&gt;" in text
+    assert "<svg" in text
+    assert TEMPLATE.is_valid()
+
+
+def test_no_report_carries_a_secret(written: Path) -> None:
+    assert not [file.name for file in written.iterdir() if "hunter2" in file.read_text()]
