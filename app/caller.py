@@ -16,6 +16,7 @@ from app.services import AgentSidecar, from_state
 
 SERVICE = "fastapi-dapr-caller"
 URL_CHARACTERS = "%/?:@!$&'()*+,;=-._~"
+PROBLEMS = problems(400, 413, 503)
 Settings = Annotated[CallerSettings, from_state("settings")]
 
 
@@ -44,7 +45,9 @@ async def ready(request: Request, sidecar: AgentSidecar) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.api_route("/invoke/{path:path}", methods=["GET", "POST", "DELETE"], responses=problems(400, 413, 503))
+@router.get("/invoke/{path:path}", operation_id="invoke_get", responses=PROBLEMS)
+@router.post("/invoke/{path:path}", operation_id="invoke_post", responses=PROBLEMS)
+@router.delete("/invoke/{path:path}", operation_id="invoke_delete", responses=PROBLEMS)
 async def invoke(request: Request, settings: Settings, sidecar: AgentSidecar) -> Response:
     """Invoke the agent through both sidecars; status and body are the agent's own. 503 when it cannot be reached."""
     target = target_of(request.scope["raw_path"], request.url.query)
