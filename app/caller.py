@@ -16,7 +16,6 @@ from app.services import AgentSidecar, from_state
 
 SERVICE = "fastapi-dapr-caller"
 URL_CHARACTERS = "%/?:@!$&'()*+,;=-._~"
-PROBLEMS = problems(400, 413, 503)
 Settings = Annotated[CallerSettings, from_state("settings")]
 
 
@@ -45,9 +44,6 @@ async def ready(request: Request, sidecar: AgentSidecar) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/invoke/{path:path}", operation_id="invoke_get", responses=PROBLEMS)
-@router.post("/invoke/{path:path}", operation_id="invoke_post", responses=PROBLEMS)
-@router.delete("/invoke/{path:path}", operation_id="invoke_delete", responses=PROBLEMS)
 async def invoke(request: Request, settings: Settings, sidecar: AgentSidecar) -> Response:
     """Invoke the agent through both sidecars; status and body are the agent's own. 503 when it cannot be reached."""
     target = target_of(request.scope["raw_path"], request.url.query)
@@ -59,6 +55,16 @@ async def invoke(request: Request, settings: Settings, sidecar: AgentSidecar) ->
         request.headers.get("content-type", ""),
     )
     return Response(body, status, media_type=content_type or None)
+
+
+for method in ("GET", "POST", "DELETE"):
+    router.add_api_route(
+        "/invoke/{path:path}",
+        invoke,
+        methods=[method],
+        operation_id=f"invoke_{method.lower()}",
+        responses=problems(400, 413, 503),
+    )
 
 
 def target_of(raw_path: bytes, query: str) -> str:
