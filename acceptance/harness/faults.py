@@ -40,8 +40,8 @@ class Faults:
             if entered:
                 # Stopped first, it cannot make use of the SIGTERM that scaling to 0 sends it.
                 stopped = self.journal.promise("continue", node=pod.node, container=container)
-                self._require_bite(node.signal(container, "STOP"), f"{target}: no process found on {pod.node}")
                 fault.bites("killed: scaled to 0, SIGKILL from the node")
+                self._require_bite(node.signal(container, "STOP"), f"{target}: no process found on {pod.node}")
                 self.cluster.scale(target.namespace, target.name, 0)
                 node.signal(container, "KILL")
                 self._until(f"every process of {target} to be gone", lambda: missing_dead(node, container))
@@ -60,8 +60,8 @@ class Faults:
         node, container = self._entered(pod), pod.containers[target.container].id
         entry = self.journal.promise("continue", node=pod.node, container=container)
         with self._undoing(entry, Fault(target, timeline, lasts_s)) as fault:
-            self._require_bite(node.signal(container, "STOP"), f"{target}: no process found on {pod.node}")
             fault.bites("frozen: SIGSTOP from the node")
+            self._require_bite(node.signal(container, "STOP"), f"{target}: no process found on {pod.node}")
             self._until(f"every process of {target} in state T", lambda: missing_stopped(node, container))
             yield fault
 
@@ -72,8 +72,8 @@ class Faults:
         node, container = self._entered(pod), pod.containers[target.container].id
         entry = self.journal.promise("replace", namespace=pod.namespace, name=pod.name)
         with self._undoing(entry, Fault(target, timeline)) as fault:
-            self._require_bite(node.signal(container, "KILL"), f"{target}: no process found on {pod.node}")
             fault.bites("killed in place: SIGKILL from the node")
+            self._require_bite(node.signal(container, "KILL"), f"{target}: no process found on {pod.node}")
             self._until(f"{target} in a new container", lambda: self._still_in(container, pod, target))
             yield fault
 

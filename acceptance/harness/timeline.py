@@ -55,6 +55,23 @@ class Timeline:
             )
         return found[0]
 
+    def settled(self, name: str, state: str, since: float) -> float:
+        """Since when a state has been seen without a break. Raises NotYetError when it is not the last one seen."""
+        seen = self.of(name, since)
+        steady: list[Seen] = []
+        for one in seen:
+            steady = [*steady, one] if one.state == state else []
+        if not steady:
+            raise NotYetError(f"{name} is {seen[-1].state}" if seen else f"{name} not seen yet")
+        return steady[0].at
+
+    def share_percent(self, name: str, since: float, other_than: str) -> float:
+        """How many of the observations were of another state, in percent. Raises NotYetError without any."""
+        seen = self.of(name, since)
+        if not seen:
+            raise NotYetError(f"{name} not seen yet")
+        return 100 * sum(one.state != other_than for one in seen) / len(seen)
+
     def lines(self) -> Iterator[str]:
         """Every observation as a JSON line, seconds since the timeline began."""
         for one in sorted(self.seen, key=lambda one: one.at):

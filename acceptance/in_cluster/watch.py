@@ -56,7 +56,7 @@ async def repeat(name: str, ask: Callable[[], Answer], interval_s: float, timeou
         except (OSError, IndexError) as error:
             state, detail = "refused", f"{type(error).__name__}: {error}"
         line = {"at": asked, "name": name, "state": state, "ms": round((time.monotonic() - asked) * 1000, 1)}
-        print(json.dumps({**line, "detail": detail[:1500]}), flush=True)
+        print(json.dumps({**line, "detail": detail[:4000]}), flush=True)
 
     async with asyncio.TaskGroup() as tasks:
         while True:

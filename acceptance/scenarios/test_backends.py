@@ -1,5 +1,7 @@
 """Kafka and PostgreSQL away or frozen, and back."""
 
+from functools import partial
+
 from acceptance.conftest import Bound, Measure
 from acceptance.harness import system
 from acceptance.harness.api import Api
@@ -21,26 +23,22 @@ BACK_S = 60
 def test_agent_tells_the_truth_while_a_backend_is_away_and_recovers_alone(
     entry: Entry, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, measure: Measure
 ) -> None:
-    injected = faults.killed if entry.fault == "killed" else faults.frozen
-    with injected(system.TARGETS[entry.target], watched, entry.lasts_s) as fault:
-        failed = waiting.until(
-            "/ready to fail", lambda: watched.first("ready", "503", fault.at), bound("ready_fails_s")
-        )
-    back = waiting.until(
-        f"{entry.target} to answer", lambda: watched.first(entry.target, "answers", fault.undone), BACK_S
-    )
-    ready = waiting.until("/ready to be green", lambda: watched.first("ready", "200", back), bound("ready_again_s"))
+    inject = faults.killed if entry.fault == "killed" else faults.frozen
+    with inject(system.TARGETS[entry.target], watched, entry.lasts_s) as fault:
+        failing = partial(watched.first, "ready", "503", fault.at)
+        failed = waiting.until("/ready to fail", failing, bound("ready_fails_s"))
+    answering = partial(watched.first, entry.target, "answers", fault.undone)
+    back = waiting.until(f"{entry.target} to answer", answering, BACK_S)
+    waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), bound("ready_again_s"))
     first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
 
-    answers = [one for one in watched.of(entry.target, fault.at, fault.undone - 3) if one.state == "answers"]
+    answers = [one for one in watched.of(entry.target, fault.at + 1, fault.undone - 3) if one.state == "answers"]
     if answers:
         raise EnvironmentNotReadyError(f"the fault did not bite: {entry.target} answered {len(answers)} times")
-    health = watched.of("health", fault.at)
-    unhealthy = [one for one in health if one.state != "200"]
-    measure("unhealthy_percent", 100 * len(unhealthy) / max(1, len(health)))
+    measure("unhealthy_percent", watched.share_percent("health", fault.at, other_than="200"))
     measure("ready_fails_s", failed - fault.at)
-    with_endpoints = [one.at for one in watched.of("endpoints", fault.at, back) if one.state != "0"]
-    measure("endpoints_gone_s", max(with_endpoints, default=fault.at) - fault.at)
-    expect(watched.of("endpoints", fault.at, back)[-1].state == "0", "no ready endpoint of the Service", "one is ready")
-    measure("ready_again_s", max(0.0, ready - back))
+    endpoints = watched.of("endpoints", fault.at, back)
+    measure("endpoints_gone_s", max((one.at - fault.at for one in endpoints if one.state != "0"), default=0.0))
+    expect(endpoints[-1].state == "0", "no ready endpoint of the Service while it is away", endpoints[-1].state)
+    measure("ready_again_s", max(0.0, watched.settled("ready", "200", failed) - back))
     measure("first_event_s", first_event)

@@ -1,6 +1,7 @@
 """The sidecar and the agent killed in place, with SIGKILL."""
 
 import json
+from functools import partial
 
 from acceptance.conftest import Bound, Measure
 from acceptance.harness import system
@@ -17,16 +18,15 @@ def test_a_killed_sidecar_is_named_and_all_recovers(
     agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, measure: Measure
 ) -> None:
     with faults.killed_in_place(system.AGENT_SIDECAR, watched) as fault:
-        noticed = waiting.until(
-            "/ready to name dapr", lambda: first_named(watched, "dapr", fault.at), bound("noticed_s")
-        )
         restarted = watched.note("sidecar", "restarted")
-        ready = waiting.until(
-            "/ready to be green", lambda: watched.first("ready", "200", noticed), bound("ready_again_s")
-        )
+        named = partial(first_named, watched, "dapr", fault.at)
+        noticed = waiting.until("/ready to name dapr", named, bound("noticed_s"))
+        green = partial(watched.first, "ready", "200", noticed)
+        waiting.until("/ready to be green", green, bound("ready_again_s"))
         first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
-        health = watched.of("health", fault.at)
-    measure("unhealthy_percent", 100 * sum(one.state != "200" for one in health) / max(1, len(health)))
+        ready = watched.settled("ready", "200", noticed)
+        unhealthy = watched.share_percent("health", fault.at, other_than="200")
+    measure("unhealthy_percent", unhealthy)
     measure("noticed_s", noticed - fault.at)
     measure("ready_again_s", max(0.0, ready - restarted))
     measure("first_event_s", first_event)
@@ -38,8 +38,9 @@ def test_a_killed_agent_comes_back_and_all_recovers(
 ) -> None:
     with faults.killed_in_place(system.AGENT_APP, watched) as fault:
         gone = waiting.until("/health to be refused", lambda: watched.first("health", "refused", fault.at), 5)
-        ready = waiting.until("/ready to be green", lambda: watched.first("ready", "200", gone), bound("ready_again_s"))
+        waiting.until("/ready to be green", lambda: watched.first("ready", "200", gone), bound("ready_again_s"))
         first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
+        ready = watched.settled("ready", "200", gone)
     measure("ready_again_s", ready - fault.at)
     measure("first_event_s", first_event)
 

@@ -1,0 +1,1 @@
+"""Negative controls: systems broken on purpose, to show that the suite can fail."""
