@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SCHEMA = Path(__file__).with_name("schema.sql").read_text()
 SCHEMA_LOCK = 0x66617374
+"""Any number, as long as every replica takes the same."""
 FAULTS_OF_THE_DATA = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,

@@ -40,6 +40,8 @@ async def subscribe(request: Request, handler: AgentHandler) -> Reply:
     try:
         body = await request.body()
     except BodyTooLargeError as error:
-        logger.warning("Received event and dropped it: %s", error.detail)
+        event_id = Delivery.of(b"", request.headers).id
+        fields = {"id": event_id, "key": "", "status": Status.DROP, "outcome": error.detail}
+        logger.warning("Received event %s", event_id, extra=fields)
         return Reply(status=Status.DROP)
     return Reply(status=await handler.handle(Delivery.of(body, request.headers)))

@@ -5,6 +5,7 @@ import json
 import posixpath
 from typing import Any
 from urllib.parse import unquote_plus
+from uuid import uuid4
 
 from aiohttp import web
 
@@ -59,8 +60,10 @@ class StandInSidecar:
     async def _publish(self, request: web.Request, pubsub: str, topic: str) -> web.Response:
         if pubsub not in self.components:
             return _error(404, "ERR_PUBSUB_NOT_FOUND", f"pubsub {pubsub} is not found")
-        event = await request.json()
-        self.published.append({"topic": topic, "query": dict(request.query), "type": request.content_type} | event)
+        event = json.loads(await request.read())
+        if request.content_type != "application/cloudevents+json":
+            event = {"specversion": "1.0", "id": str(uuid4()), "type": "com.dapr.event.sent", "data": event}
+        self.published.append(event | {"topic": topic, "query": dict(request.query)})
         return web.Response(status=204)
 
     async def _state(self, request: web.Request, store: str, key: str = "") -> web.Response:

@@ -263,9 +263,14 @@ async def test_tables_are_made_when_the_database_comes_after_the_agent(
         assert (await client.get(f"/events/{event['id']}")).json()["status"] == "applied"
 
 
-async def test_a_body_beyond_any_record_is_dropped(agent: httpx.AsyncClient, sidecar: StandInSidecar) -> None:
-    assert await deliver(agent, b"x" * (4 * 1024 * 1024 + 1)) == "DROP"
+async def test_a_body_beyond_any_record_is_dropped(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await deliver(agent, b"x" * (4 * 1024 * 1024 + 1), partition=1, offset=2) == "DROP"
     assert not sidecar.published
+    assert [record.message for record in caplog.records if "Received" in record.message] == [
+        "Received event position:1:2"
+    ]
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "multipart/form-data", "application/json; charset=x"])
