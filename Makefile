@@ -74,8 +74,12 @@ render: ## render every overlay into build/overlays
 .PHONY: secret
 secret: ## existing-backends: copy the password from the Secret in namespace postgres
 	$(KUBECTL) apply --kustomize base/dapr
-	$(KUBECTL) get secret --namespace postgres postgres-postgresql \
-	  --output go-template='{{index .data "postgres-password" | base64decode}}' \
+	@echo "kubectl get secret --namespace postgres postgres-postgresql | kubectl apply --namespace fastapi-app"
+	@password=$$($(KUBECTL) get secret --namespace postgres postgres-postgresql \
+	  --output go-template='{{index .data "postgres-password" | base64decode}}') || exit; \
+	if [[ $$password == *" "* ]]; then \
+	  echo "error: the password holds a space, where Dapr's state.postgresql splits its connection string" >&2; exit 1; fi; \
+	printf %s "$$password" \
 	| $(KUBECTL) create secret generic postgres-credentials --namespace fastapi-app \
 	  --from-file=password=/dev/stdin --dry-run=client --output yaml \
 	| $(KUBECTL) label --local --filename - app.kubernetes.io/part-of=fastapi-dapr-agent --output yaml \

@@ -85,20 +85,9 @@ def _debian(part: Part, work: Path) -> None:
         run(["tar", "--create", "--file", work / "rootfs.tar", "--directory", root, left_out, "."])
 
 
-def _maven(part: Part, work: Path) -> None:
-    version = f"-D{part.name}.version={next(iter(part.build_args.values()))}"
-    run(
-        [
-            "mvn",
-            "--batch-mode",
-            "--no-transfer-progress",
-            version,
-            "dependency:copy-dependencies",
-            "-DincludeScope=runtime",
-            f"-DoutputDirectory={work / 'libs'}",
-        ],
-        cwd=work,
-    )
+def _maven(_: Part, work: Path) -> None:
+    copy = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={work / 'libs'}"]
+    run(["mvn", "--batch-mode", "--no-transfer-progress", *copy], cwd=work)
 
 
 def _pypi(part: Part, work: Path) -> None:

@@ -76,11 +76,11 @@ class Part:
         return content.hexdigest()[:12]
 
     def _versions(self) -> dict[str, str]:
-        """The versions given to a build: an image gets those its Dockerfile asks for, Maven and PyPI their own."""
+        """The versions given to a build: an image gets those its Dockerfile asks for, a wheel its own."""
         if self.kind == "image":
             asked = re.findall(r"^ARG (\w+)", self.files["Dockerfile"].decode(), re.MULTILINE)
             return {name.lower(): VERSIONS[name.lower()] for name in asked}
-        return {self.name: VERSIONS[self.name]} if self.kind in ("maven", "pypi") else {}
+        return {self.name: VERSIONS[self.name]} if self.kind == "pypi" else {}
 
     @property
     def build_args(self) -> dict[str, str]:
