@@ -15,12 +15,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """The cluster of this run; without one the run ends here, with exit code 10."""
     from acceptance.harness.environment import opened  # noqa: PLC0415 -- the client is slow to import, unit tests do without
 
     try:
-        with opened(options.parse(pytestconfig)) as cluster:
+        with opened(options.parse(request.config), lambda: request.session.testsfailed > 0) as cluster:
             yield cluster
     except EnvironmentNotReadyError as error:
         pytest.exit(f"environment not ready: {error}", returncode=ExitCode.NOT_READY)

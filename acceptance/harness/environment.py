@@ -1,22 +1,38 @@
 """What has to be there before a run can say anything about the system."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from acceptance.harness.cluster import Cluster
+from acceptance.harness.creation import MANAGERS, created
 from acceptance.harness.errors import EnvironmentNotReadyError
 from acceptance.harness.kubeconfig import private_copy
 from acceptance.harness.kubectl import KubectlError
 from acceptance.harness.options import Options
+from acceptance.harness.overlay import applied
 
 
 @contextmanager
-def opened(options: Options) -> Iterator[Cluster]:
-    """The cluster that the options name, checked. Raises EnvironmentNotReadyError."""
-    with private_copy(options.cluster, options.context) as kubectl:
+def opened(options: Options, failed: Callable[[], bool]) -> Iterator[Cluster]:
+    """The cluster that the options name, checked; what was created for the run goes with it, as --keep says.
+
+    Raises EnvironmentNotReadyError.
+    """
+
+    def keep() -> bool:
+        return options.keep == "always" or (options.keep == "on-failure" and failed())
+
+    with ExitStack() as stack:
+        if options.cluster in MANAGERS:
+            kubectl = stack.enter_context(created(options.cluster, keep))
+        else:
+            kubectl = stack.enter_context(private_copy(options.cluster, options.context))
         cluster = Cluster(kubectl)
         require_dapr(cluster)
         require_disk(cluster)
+        overlay = options.overlay or (options.cluster if options.cluster in MANAGERS else None)
+        if overlay:
+            stack.enter_context(applied(kubectl, overlay, keep))
         yield cluster
 
 
