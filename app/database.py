@@ -62,13 +62,12 @@ class Database:
                     yield connection
                 except asyncio.CancelledError:
                     connection.terminate()  # giving it back would wait for a frozen server
+                    await self._pool.expire_connections()  # the others may be as dead
                     raise
         except FAULTS_OF_THE_DATA:
             raise
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             self._tables_made = self._tables_made and not isinstance(error, asyncpg.UndefinedTableError)
-            if isinstance(error, TimeoutError):
-                await self._pool.expire_connections()
             raise DependencyUnavailableError("database", _reason(error)) from error
 
     async def check(self) -> None:

@@ -1,12 +1,17 @@
 """The direct query, and what events left."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import asyncpg
 import httpx
 import pytest
 
-from tests.app.client import assert_problem, cloud_event, deliver, until_ready
+from app.config import Settings
+from app.database import Database
+from app.main import create_app
+from tests.app.client import assert_problem, cloud_event, deliver, running, until_failing, until_ready
+from tests.app.gate import Gate
 from tests.app.postgres import PostgresServer
 from tests.app.waiting import until
 
@@ -37,6 +42,32 @@ async def test_without_the_database_a_query_is_a_503_in_time(
     postgres.restore()
     await until_ready(agent)
     assert (await agent.get("/db/query")).status_code == 200
+
+
+async def test_connections_that_died_without_a_word_are_replaced_together(
+    settings: Settings, postgres: PostgresServer
+) -> None:
+    gate = Gate(postgres.port)
+    await gate.start()
+    async with running(create_app(settings.model_copy(update={"postgres_port": gate.port}))) as client:
+        await until_ready(client)
+        await asyncio.gather(*(client.get("/db/query") for _ in range(10)))
+
+        assert gate.silence() >= 5, "expected several connections in the pool"
+        await until_failing(client, "database")
+        await until_ready(client, within_seconds=1)
+
+        answers = await asyncio.gather(*(client.get("/db/query") for _ in range(10)))
+        assert [answer.status_code for answer in answers] == [200] * 10
+    await gate.stop()
+
+
+async def test_replicas_that_start_together_make_the_tables_once(settings: Settings, sql: asyncpg.Connection) -> None:
+    async with AsyncExitStack() as stack:
+        replicas = [await stack.enter_async_context(Database(settings)) for _ in range(5)]
+        await sql.execute("DROP TABLE IF EXISTS processed_events, effects, totals, failed_events")
+        await asyncio.gather(*(replica.check() for replica in replicas))
+    assert await sql.fetchval("SELECT to_regclass('failed_events') IS NOT NULL")
 
 
 async def test_lost_tables_are_made_again(agent: httpx.AsyncClient, sql: asyncpg.Connection) -> None:

@@ -156,6 +156,16 @@ async def test_ready_recovers_with_the_broker(agent: httpx.AsyncClient, broker: 
     await until_ready(agent, within_seconds=1)
 
 
+async def test_ready_comes_with_a_broker_that_is_later_than_the_agent(
+    settings: Settings, broker: StandInBroker
+) -> None:
+    await broker.stop()
+    async with running(create_app(settings)) as client:
+        await until_failing(client, "pubsub")
+        await broker.start()
+        await until_ready(client, within_seconds=1)
+
+
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
 async def test_ready_recovers_with_the_database(agent: httpx.AsyncClient, postgres: PostgresServer, how: str) -> None:
     if how == "stopped":

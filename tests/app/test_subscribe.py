@@ -161,11 +161,25 @@ async def test_a_body_without_position_is_known_by_its_content(agent: httpx.Asyn
         assert (response.status_code, response.json()) == (200, {"status": "SUCCESS"})
 
 
+CONSTRAINT = (
+    "ALTER TABLE effects ADD CONSTRAINT trap CHECK (key <> 'trap')",
+    "ALTER TABLE effects DROP CONSTRAINT trap",
+)
+TRIGGER = (
+    """
+    CREATE FUNCTION trap() RETURNS trigger AS 'BEGIN RAISE EXCEPTION ''trap''; END' LANGUAGE plpgsql;
+    CREATE TRIGGER trap BEFORE INSERT ON effects FOR EACH ROW EXECUTE FUNCTION trap()
+    """,
+    "DROP FUNCTION trap CASCADE",
+)
+
+
+@pytest.mark.parametrize("trap", [CONSTRAINT, TRIGGER], ids=["constraint", "trigger"])
 async def test_an_event_whose_handling_raises_is_dead_lettered_after_three_attempts(
-    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection, trap: tuple[str, str]
 ) -> None:
     event = cloud_event({"message": "m", "metadata": {"key": "trap"}})
-    await sql.execute("ALTER TABLE effects ADD CONSTRAINT trap CHECK (key <> 'trap')")
+    await sql.execute(trap[0])
     try:
         replies: list[object] = []
         for _ in range(3):
@@ -173,7 +187,7 @@ async def test_an_event_whose_handling_raises_is_dead_lettered_after_three_attem
             seen = (await agent.get(f"/events/{event['id']}")).json()
             replies.append((seen["status"], seen["attempts"]))
     finally:
-        await sql.execute("ALTER TABLE effects DROP CONSTRAINT trap")
+        await sql.execute(trap[1])
     assert replies == ["RETRY", ("failing", 1), "RETRY", ("failing", 2), "SUCCESS", ("dead-lettered", 3)]
     (letter,) = sidecar.published
     assert letter["data"]["attempts"] == 3
@@ -199,9 +213,9 @@ async def test_an_event_that_fails_once_is_applied_by_the_next_attempt(
     agent: httpx.AsyncClient, sql: asyncpg.Connection
 ) -> None:
     event = cloud_event({"message": "m", "metadata": {"key": "trap"}})
-    await sql.execute("ALTER TABLE effects ADD CONSTRAINT trap CHECK (key <> 'trap')")
+    await sql.execute(CONSTRAINT[0])
     first = await deliver(agent, event)
-    await sql.execute("ALTER TABLE effects DROP CONSTRAINT trap")
+    await sql.execute(CONSTRAINT[1])
     assert [first, await deliver(agent, event)] == ["RETRY", "SUCCESS"]
     assert (await agent.get(f"/events/{event['id']}")).json()["status"] == "applied"
 

@@ -1,0 +1,48 @@
+"""A gate before a TCP server: what passed it before can be cut off without a word, as by a node that is gone."""
+
+import asyncio
+from contextlib import suppress
+
+
+class Gate:
+    """Passes connections on to a server."""
+
+    def __init__(self, server_port: int) -> None:
+        self._server_port = server_port
+        self._passing: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen on a free loopback port."""
+        self._writers: list[asyncio.StreamWriter] = []
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Stop listening and close every connection."""
+        self.silence()
+        self._listener.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        await self._listener.wait_closed()
+
+    def silence(self) -> int:
+        """Pass nothing more on over the connections there are, and return how many they are; new ones work."""
+        count = len(self._passing) // 2
+        for task in self._passing:
+            task.cancel()
+        return count
+
+    async def _accept(self, client_reader: asyncio.StreamReader, client_writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._server_port)
+        self._writers += [client_writer, server_writer]
+        for reader, writer in ((client_reader, server_writer), (server_reader, client_writer)):
+            task = asyncio.create_task(self._pass(reader, writer))
+            self._passing.add(task)
+            task.add_done_callback(self._passing.discard)
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data)
+        writer.close()
