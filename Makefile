@@ -46,7 +46,9 @@ images: ## build every image from package registries
 	@$(PYTHON) -m images
 
 .PHONY: test
-test: unit lint up acceptance ## unit tests, static checks, the cluster, the acceptance suite
+test: unit lint up ## unit tests, static checks, the cluster, the acceptance suite with its faults
+	$(VENV)/bin/python -m acceptance.controls --quick
+	$(VENV)/bin/pytest acceptance --faults
 
 .PHONY: unit
 unit: $(VENV)/installed ## what needs no cluster
@@ -56,6 +58,10 @@ unit: $(VENV)/installed ## what needs no cluster
 .PHONY: acceptance
 acceptance: $(VENV)/installed ## nine criteria and four scenarios on the cluster that is up
 	$(VENV)/bin/pytest acceptance
+
+.PHONY: acceptance-controls
+acceptance-controls: $(VENV)/installed ## break the system in every declared way, and see the suite turn red
+	$(VENV)/bin/python -m acceptance.controls
 
 .PHONY: lint
 lint: $(VENV)/installed build/checkov/installed render ## ruff, mypy, yamllint, shellcheck, checkov
