@@ -10,6 +10,7 @@ from cluster import agent_image, context, dapr, debian, engine, images, kind, mi
 from cluster.console import SurroundingsError, fail, phase, print_phases, run, say
 from cluster.deploy import Deployment, send_event
 from cluster.doctor import problems
+from cluster.lock import only_one
 from cluster.paths import CACHE, CHECKOUT
 
 PROVIDERS: dict[str, ModuleType] = {"kind": kind, "minikube": minikube}
@@ -123,7 +124,8 @@ def main(argv: list[str]) -> int:
         sys.stderr.write(f"usage: python3 -m cluster {'|'.join(COMMANDS)}\n")
         return 4
     try:
-        COMMANDS[argv[0]]()
+        with only_one("cluster"):
+            COMMANDS[argv[0]]()
     except SurroundingsError as error:
         return fail(error)
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from cluster.console import SurroundingsError, fail, say
+from cluster.lock import only_one
 from cluster.paths import CHART, TOOLS
 from images.build import build_all, folder_of
 from images.node import bake, fill
@@ -34,11 +35,12 @@ def main() -> int:
     if unknown := set(options.parts) - known.keys():
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
     try:
-        build_all({name: known[name] for name in options.parts} if options.parts else known)
-        if not options.parts:
-            bake(known)
-        if options.into:
-            fill(options.into, known)
+        with only_one("images"):
+            build_all({name: known[name] for name in options.parts} if options.parts else known)
+            if not options.parts:
+                bake(known)
+            if options.into:
+                fill(options.into, known)
     except SurroundingsError as error:
         return fail(error)
     for tool, (part, path) in HOST_TOOLS.items():

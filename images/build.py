@@ -51,6 +51,8 @@ def _into_cache(part: Part) -> None:
     """Build beside the final place and move there at the end, so that what was interrupted is never taken for whole."""
     final = folder_of(part)
     final.parent.mkdir(parents=True, exist_ok=True)
+    for left in final.parent.glob(f".{part.name}-*"):  # by a build that was killed
+        shutil.rmtree(left)
     work = Path(tempfile.mkdtemp(prefix=f".{part.name}-", dir=final.parent))
     try:
         for path, data in part.files.items():

@@ -12,7 +12,7 @@ StandIn = Callable[..., Path]
 @pytest.fixture(autouse=True)
 def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep logs and state of a test out of the user's caches."""
-    for module in ("console", "kind", "context"):
+    for module in ("console", "kind", "context", "lock"):
         for name in ("LOGS", "STATE"):
             monkeypatch.setattr(f"cluster.{module}.{name}", tmp_path / name.lower(), raising=False)
     monkeypatch.setattr("cluster.kind.OWNED", tmp_path / "state/kind-node")

@@ -8,6 +8,7 @@ import pytest
 from cluster import __main__ as command
 from cluster import debian, doctor, engine, images, kind
 from cluster.console import SurroundingsError
+from cluster.lock import only_one
 from tests.cluster.conftest import StandIn
 
 NO_ENGINE = "exit 1"
@@ -86,3 +87,9 @@ def test_an_unknown_cluster_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setenv("CLUSTER", "moon")
     assert command.main(["down"]) == 10
     assert "CLUSTER=moon: must be one of kind, minikube" in capsys.readouterr().err
+
+
+def test_two_commands_at_once_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with only_one("cluster"):
+        assert command.main(["doctor"]) == 10
+    assert "another command is at work on the cluster" in capsys.readouterr().err
