@@ -96,8 +96,8 @@ def delete() -> None:
 
 @contextmanager
 def reach() -> Iterator[str]:
-    """Yield the agent's address on this machine, which stays."""
-    address = f"http://127.0.0.1:{PORT}"
+    """Yield the agent's address on this machine, which stays: the port the cluster was made with."""
+    address = f"http://{ask(['docker', 'port', NODE, '30080/tcp'])}"
     yield address
     say(f"\nThe agent answers on {address}, its documentation on {address}/docs:\n    curl {address}/ready")
 
