@@ -5,6 +5,7 @@ Mounted into the agent's container and started instead of `python -m app`; the p
 
 import json
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -20,6 +21,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = tuple[int, Any]
 
 CHECKS = ("api", "database", "dapr", "pubsub", "statestore")
+MARK = re.compile(rb'"amount":\s*7\s*[,}]')
 STATE: dict[str, Any] = {}
 
 
@@ -49,7 +51,7 @@ class Exchange:
     @property
     def is_marked(self) -> bool:
         """Whether this is the delivery of the one event that is tampered with: amount 7."""
-        return self.call == ("POST", "subscribe") and b'"amount":7}' in self.body.replace(b" ", b"")
+        return self.call == ("POST", "subscribe") and bool(MARK.search(self.body))
 
 
 async def health_in_other_words(exchange: Exchange) -> Answer:

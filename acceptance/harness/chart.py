@@ -43,11 +43,13 @@ def chart(timeline: Timeline) -> str:
 
 
 def _spans(seen: list[Seen], end: float) -> list[tuple[str, str, float, float]]:
-    """Neighbouring observations of one state as one span: kind, state, since, until."""
+    """Neighbouring observations of one kind as one span: kind, states, since, until."""
     spans: list[tuple[str, str, float, float]] = []
     for one, following in pairwise([*seen, Seen(end, "", "")]):
-        if spans and spans[-1][1] == one.state:
-            spans[-1] = (*spans[-1][:3], following.at)
+        kind, state, since = spans[-1][:3] if spans else ("", "", 0.0)
+        if kind == _kind(one):
+            told = state if one.state in state.split(", ") else f"{state}, {one.state}"
+            spans[-1] = (kind, told, since, following.at)
         else:
             spans.append((_kind(one), one.state, one.at, following.at))
     return spans
