@@ -95,7 +95,7 @@ class Monitor:
         self._sidecar = sidecar
         self._is_draining = is_draining
         self._recovery = Recovery(settings.sidecar_grace_seconds, settings.sidecar_restart_interval_seconds)
-        self._missing: dict[str, str] = {}
+        self._missing: dict[str, str] | None = None
 
     async def __aenter__(self) -> Self:
         timeout_seconds = self._settings.check_timeout_seconds
@@ -135,20 +135,16 @@ class Monitor:
         await self._sidecar.get_state("readiness-check")
 
     async def _check_sidecar(self) -> None:
-        missing: dict[str, str] = {}
-        try:
-            missing = missing_from(await self._sidecar.metadata())
-        finally:
-            self._missing = missing
-        if missing:
-            kafka_only = set(missing.values()) == {"pubsub"}
-            raise CheckFailedError(f"not loaded by the sidecar: {', '.join(missing)}", kafka_only=kafka_only)
+        self._missing, metadata = None, await self._sidecar.metadata()
+        self._missing = missing_from(metadata)
+        if self._missing:
+            kafka_only = set(self._missing.values()) == {"pubsub"}
+            raise CheckFailedError(f"not loaded by the sidecar: {', '.join(self._missing)}", kafka_only=kafka_only)
 
     async def _recover(self) -> None:
         available = {name for name, dependency in self.dependencies.items() if dependency.error is None}
-        due = self._recovery.due(self._missing, available, monotonic())
-        if due and not self._is_draining():
-            logger.warning("Restarting the sidecar: %s missing although its backend answers", ", ".join(due))
+        if self._recovery.is_due(self._missing, available, monotonic()) and not self._is_draining():
+            logger.warning("Restarting the sidecar: it lacks %s although the backends answer", self._missing)
             try:
                 await self._sidecar.shutdown()
             except DependencyUnavailableError as error:

@@ -10,6 +10,7 @@ from app.broker import Broker
 from app.config import Settings, load
 from app.dapr import Sidecar
 from app.database import Database
+from app.drain import Drain
 from app.errors import add_handlers
 from app.handler import Handler
 from app.health import Monitor
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False)
     app.state.draining = False
     app.add_middleware(BodyLimit)
+    app.add_middleware(Drain)
     add_handlers(app)
     for router in ROUTERS:
         app.include_router(router)

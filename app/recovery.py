@@ -1,37 +1,40 @@
-"""When to restart the sidecar: it never retries a Component whose backend was away at its start."""
+"""When to restart the sidecar: it does not soon retry a Component whose backend was away at its start."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
+NEVER = float("-inf")
+
 
 class Recovery:
-    """The rule, without clock or network: restart for what stays missing although its backend is there.
+    """The rule, without clock or network: one restart for everything, once every backend that it takes is there.
 
-    The interval is kept per missing thing: with both backends away at the start and coming back one after the other,
-    each needs a restart of its own.
+    The kubelet delays a second restart, and each one after it for longer. So none is spent while another would have to
+    follow, nor for what the last one did not cure: that is left to the sidecar's own hot reload, once a minute.
     """
 
     def __init__(self, grace_seconds: float, interval_seconds: float) -> None:
         self._grace_seconds = grace_seconds
         self._interval_seconds = interval_seconds
-        self._missing_since: dict[str, float] = {}
-        self._restarted_at: dict[str, float] = {}
+        self._curable_since: float | None = None
+        self._restarted_at = NEVER
 
-    def due(self, missing: Mapping[str, str], available: AbstractSet[str], now: float) -> list[str]:
-        """Return the things to restart the sidecar for now, none most of the time.
+    def is_due(self, missing: Mapping[str, str] | None, available: AbstractSet[str], now: float) -> bool:
+        """Return whether to restart the sidecar now.
 
-        `missing` maps each thing the sidecar lacks to the backend it needs, `available` has the backends that answer.
+        `missing` maps each thing the sidecar lacks to the backend it needs, None while the sidecar does not say;
+        `available` has the backends that answer.
         """
-        curable = [name for name, backend in missing.items() if backend in available]
-        self._missing_since = {name: self._missing_since.get(name, now) for name in curable}
-        due = [name for name in curable if self._is_due(name, now)]
-        if due:
-            # one restart serves everything curable
-            self._restarted_at.update(dict.fromkeys(curable, now))
-            self._missing_since.clear()
-        return due
-
-    def _is_due(self, name: str, now: float) -> bool:
-        restarted_at = self._restarted_at.get(name, -self._interval_seconds)
-        long_missing = now - self._missing_since[name] >= self._grace_seconds
-        return long_missing and now - restarted_at >= self._interval_seconds
+        if missing is None:
+            self._curable_since = None
+            return False
+        if not missing or not available.issuperset(missing.values()):
+            self._curable_since = None
+            self._restarted_at = NEVER  # the next return of a backend is worth another restart
+            return False
+        if self._curable_since is None:
+            self._curable_since = now
+        if now - self._curable_since < self._grace_seconds or now - self._restarted_at < self._interval_seconds:
+            return False
+        self._restarted_at = now
+        return True

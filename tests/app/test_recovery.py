@@ -1,73 +1,85 @@
 """The rule by which the sidecar is restarted."""
 
+from collections.abc import Mapping
+
 from app.health import missing_from
 from app.recovery import Recovery
 
 PUBSUB = {"component kafka-pubsub": "pubsub", "subscription agent-events": "pubsub"}
 STATESTORE = {"component postgres-statestore": "database"}
 BOTH = PUBSUB | STATESTORE
+BACKENDS = {"pubsub", "database"}
 
 
 def recovery() -> Recovery:
-    return Recovery(grace_seconds=3, interval_seconds=60)
+    return Recovery(grace_seconds=3, interval_seconds=600)
+
+
+def restarts(rule: Recovery, missing: Mapping[str, str] | None, available: set[str], *seconds: int) -> list[int]:
+    return [now for now in range(*seconds) if rule.is_due(missing, available, now)]
 
 
 def test_nothing_missing_is_left_alone() -> None:
-    rule = recovery()
-    assert [rule.due({}, {"pubsub", "database"}, now) for now in range(100)] == [[]] * 100
+    assert restarts(recovery(), {}, BACKENDS, 100) == []
+
+
+def test_a_sidecar_that_does_not_answer_is_left_alone() -> None:
+    assert restarts(recovery(), None, BACKENDS, 100) == []
 
 
 def test_what_is_missing_is_left_alone_while_its_backend_is_away() -> None:
-    rule = recovery()
-    assert [rule.due(BOTH, set(), now) for now in range(100)] == [[]] * 100
+    assert restarts(recovery(), BOTH, set(), 100) == []
 
 
 def test_a_restart_is_due_once_the_backend_is_back_for_the_grace_period() -> None:
     rule = recovery()
-    assert rule.due(PUBSUB, set(), 0) == []
-    assert rule.due(PUBSUB, {"pubsub"}, 100) == []
-    assert rule.due(PUBSUB, {"pubsub"}, 102.9) == []
-    assert rule.due(PUBSUB, {"pubsub"}, 103) == list(PUBSUB)
+    restarts(rule, PUBSUB, set(), 100)
+    assert restarts(rule, PUBSUB, {"pubsub"}, 100, 110) == [103]
 
 
 def test_the_grace_period_starts_anew_when_the_thing_was_there_in_between() -> None:
     rule = recovery()
-    rule.due(PUBSUB, {"pubsub"}, 0)
-    rule.due({}, {"pubsub"}, 2)
-    assert rule.due(PUBSUB, {"pubsub"}, 4) == []
-    assert rule.due(PUBSUB, {"pubsub"}, 7) == list(PUBSUB)
+    restarts(rule, PUBSUB, {"pubsub"}, 0, 3)
+    rule.is_due({}, {"pubsub"}, 3)
+    assert restarts(rule, PUBSUB, {"pubsub"}, 4, 10) == [7]
+
+
+def test_the_grace_period_starts_anew_when_the_sidecar_did_not_answer_in_between() -> None:
+    rule = recovery()
+    restarts(rule, PUBSUB, {"pubsub"}, 0, 3)
+    rule.is_due(None, {"pubsub"}, 3)
+    assert restarts(rule, PUBSUB, {"pubsub"}, 4, 10) == [7]
 
 
 def test_the_grace_period_starts_anew_when_the_backend_went_away_in_between() -> None:
     rule = recovery()
-    rule.due(PUBSUB, {"pubsub"}, 0)
-    rule.due(PUBSUB, set(), 2)
-    assert rule.due(PUBSUB, {"pubsub"}, 4) == []
+    restarts(rule, PUBSUB, {"pubsub"}, 0, 3)
+    rule.is_due(PUBSUB, set(), 3)
+    assert restarts(rule, PUBSUB, {"pubsub"}, 4, 10) == [7]
 
 
-def test_the_same_thing_is_restarted_for_at_most_once_a_minute() -> None:
+def test_what_a_restart_did_not_cure_gets_the_next_one_after_the_interval() -> None:
+    assert restarts(recovery(), STATESTORE, {"database"}, 1500) == [3, 603, 1203]
+
+
+def test_a_sidecar_that_is_away_while_it_restarts_gets_no_second_restart() -> None:
     rule = recovery()
-    restarts = [now for now in range(200) if rule.due(STATESTORE, {"database"}, now)]
-    assert restarts == [3, 63, 123, 183]
+    restarts(rule, STATESTORE, {"database"}, 4)
+    rule.is_due(None, {"database"}, 4)
+    assert restarts(rule, STATESTORE, {"database"}, 5, 100) == []
 
 
-def test_backends_that_come_back_one_after_the_other_each_get_a_restart() -> None:
+def test_a_backend_that_went_away_and_came_back_gets_a_restart_of_its_own() -> None:
     rule = recovery()
-    restarts: list[int] = []
-    for now in range(50):
-        available = {"pubsub"} if now < 30 else {"pubsub", "database"}
-        missing = BOTH if not restarts else STATESTORE
-        missing = {} if len(restarts) == 2 else missing
-        if rule.due(missing, available, now):
-            restarts.append(now)
-    assert restarts == [3, 33]
+    restarts(rule, STATESTORE, {"database"}, 5)
+    restarts(rule, STATESTORE, set(), 5, 50)
+    assert restarts(rule, STATESTORE, {"database"}, 50, 60) == [53]
 
 
-def test_one_restart_serves_everything_whose_backend_is_back() -> None:
+def test_backends_that_come_back_one_after_the_other_get_one_restart_together() -> None:
     rule = recovery()
-    rule.due(PUBSUB, {"pubsub"}, 0)
-    assert rule.due(BOTH, {"pubsub", "database"}, 3) == list(PUBSUB)
-    assert [now for now in range(4, 60) if rule.due(BOTH, {"pubsub", "database"}, now)] == []
+    assert restarts(rule, BOTH, {"pubsub"}, 30) == []
+    assert restarts(rule, BOTH, BACKENDS, 30, 40) == [33]
 
 
 def test_missing_things_are_read_from_the_metadata() -> None:
