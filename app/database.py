@@ -44,6 +44,8 @@ class Database:
             timeout=self._settings.database_timeout_seconds,
             min_size=0,
             max_size=10,
+            # a server that vanished leaves idle connections that look alive: none is kept for long
+            max_inactive_connection_lifetime=self._settings.database_timeout_seconds,
         )
         return self
 
@@ -62,7 +64,6 @@ class Database:
                     yield connection
                 except asyncio.CancelledError:
                     connection.terminate()  # giving it back would wait for a frozen server
-                    await self._pool.expire_connections()  # the others may be as dead
                     raise
         except FAULTS_OF_THE_DATA:
             raise

@@ -1,6 +1,5 @@
 """Limits on the size of request bodies."""
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import ServiceError
@@ -29,13 +28,10 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         limit = LIMITS_BYTES.get(scope["path"], DEFAULT_BYTES)
-        announced = Headers(scope=scope).get("content-length", "0")
         size = 0
 
         async def limited() -> Message:
             nonlocal size
-            if announced.isdecimal() and int(announced) > limit:
-                raise BodyTooLargeError(limit)
             message = await receive()
             size += len(message.get("body", b""))
             if size > limit:

@@ -44,7 +44,7 @@ async def test_without_the_database_a_query_is_a_503_in_time(
     assert (await agent.get("/db/query")).status_code == 200
 
 
-async def test_connections_that_died_without_a_word_are_replaced_together(
+async def test_connections_that_died_without_a_word_are_not_used_again(
     settings: Settings, postgres: PostgresServer
 ) -> None:
     gate = Gate(postgres.port)

@@ -1,0 +1,52 @@
+"""What the log and the errors at start may show."""
+
+import json
+import logging
+
+import pytest
+
+from app.config import Settings, load
+from app.logs import JsonFormatter
+
+GOOD = {
+    "POSTGRES_HOST": "127.0.0.1",
+    "POSTGRES_USER": "postgres",
+    "POSTGRES_PASSWORD": "do-not-show",
+    "POSTGRES_DATABASE": "postgres",
+    "KAFKA_BROKERS": "127.0.0.1:1",
+}
+
+
+def test_a_bad_setting_says_what_is_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (GOOD | {"POSTGRES_PORT": "many"}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as stopped:
+        load(Settings)
+    assert "POSTGRES_PORT: Input should be a valid integer" in str(stopped.value)
+    assert "do-not-show" not in str(stopped.value)
+
+
+def test_settings_do_not_show_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    settings = load(Settings)
+    assert settings.postgres_password.get_secret_value() == "do-not-show"
+    assert "do-not-show" not in f"{settings!r} {settings}"
+
+
+def test_a_log_line_is_one_json_object_with_its_extra_fields() -> None:
+    record = logging.LogRecord("app", logging.INFO, __file__, 1, "Received event %s", ("1\n2",), None)
+    record.id, record.key = "1\n2", "ü"
+    text = JsonFormatter().format(record)
+    assert "\n" not in text
+    line = json.loads(text)
+    assert line.pop("time")
+    assert line == {"level": "info", "logger": "app", "message": "Received event 1\n2", "id": "1\n2", "key": "ü"}
+
+
+def test_an_exception_stays_on_its_line() -> None:
+    error = ValueError("why")
+    record = logging.LogRecord("app", logging.ERROR, __file__, 1, "failed", (), (ValueError, error, None))
+    text = JsonFormatter().format(record)
+    assert "\n" not in text
+    assert "ValueError: why" in json.loads(text)["exception"]
