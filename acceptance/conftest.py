@@ -55,7 +55,7 @@ def waiting(run: Run) -> Waiting:
 @pytest.fixture(scope="session")
 def reach(cluster: Cluster) -> Iterator[Reach]:
     """Opens port-forwards and clients that last until the end of the run."""
-    reach = Reach(cluster.kubectl)
+    reach = Reach(cluster)
     yield reach
     reach.close()
 
@@ -64,13 +64,13 @@ def reach(cluster: Cluster) -> Iterator[Reach]:
 def agent_forward(reach: Reach) -> PortForward:
     """The agent's pod: app, sidecar, the sidecar's metrics and its port for other sidecars."""
     ports = (system.APP_PORT, system.SIDECAR_PORT, system.SIDECAR_METRICS_PORT, system.SIDECAR_INTERNAL_PORT)
-    return reach.forward(system.NAMESPACE, f"deploy/{system.AGENT}", *ports)
+    return reach.forward(system.NAMESPACE, system.AGENT, *ports)
 
 
 @pytest.fixture(scope="session")
 def caller_forward(reach: Reach) -> PortForward:
     """The caller's pod: app and sidecar."""
-    return reach.forward(system.NAMESPACE, f"deploy/{system.CALLER}", system.APP_PORT, system.SIDECAR_PORT)
+    return reach.forward(system.NAMESPACE, system.CALLER, system.APP_PORT, system.SIDECAR_PORT)
 
 
 @pytest.fixture(scope="session")
@@ -107,7 +107,7 @@ def caller_sidecar(reach: Reach, caller_forward: PortForward) -> Api:
 def database(cluster: Cluster, reach: Reach, run: Run) -> Database:
     """PostgreSQL, asked directly."""
     state = system.component_metadata(cluster, system.STATESTORE)
-    forward = reach.forward(system.POSTGRES.namespace, f"statefulset/{system.POSTGRES.name}", PORT)
+    forward = reach.forward(system.POSTGRES.namespace, system.POSTGRES.name, PORT)
     return Database(
         forward,
         lambda: run.masking.hide(cluster.secret(system.NAMESPACE, "postgres-credentials", "password")),

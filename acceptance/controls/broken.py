@@ -66,7 +66,9 @@ def _wrap(kubectl: Kubectl, name: str) -> None:
         "volumeMounts": [{"name": "sabotage", "mountPath": "/sabotage"}],
     }
     volume = {"name": "sabotage", "configMap": {"name": CONFIG_MAP}}
-    patch = {"spec": {"template": {"spec": {"containers": [container], "volumes": [volume]}}}}
+    # No pod of the real application may go on beside the tampered one.
+    strategy = {"type": "Recreate", "rollingUpdate": None}
+    patch = {"spec": {"strategy": strategy, "template": {"spec": {"containers": [container], "volumes": [volume]}}}}
     kubectl.run("-n", AGENT[0], "patch", AGENT[1], "--type=strategic", "--patch", json.dumps(patch))
 
 

@@ -2,10 +2,15 @@
 
 import re
 import subprocess
+from collections.abc import Callable
 from threading import Event, Thread
+
+import urllib3
+from kubernetes import client
 
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.kubectl import Kubectl
+from acceptance.harness.objects import Pod
 
 LISTENING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) -> (\d+)")
 # kubectl may go on listening for a pod that is gone; these words on its output mean that it is.
@@ -14,19 +19,22 @@ REOPEN_S = 0.2
 
 
 class PortForward:
-    """Local ports that reach one workload for as long as it is open, whichever pod serves it."""
+    """Local ports that reach one workload for as long as it is open, whichever pod serves it.
 
-    def __init__(self, kubectl: Kubectl, namespace: str, workload: str, ports: tuple[int, ...]) -> None:
+    `pod` names the pod to connect to, anew each time; it may raise NotYetError.
+    """
+
+    def __init__(self, kubectl: Kubectl, workload: str, pod: Callable[[], Pod], ports: tuple[int, ...]) -> None:
         self._kubectl = kubectl
-        self._arguments = ("-n", namespace, "port-forward", "--address=127.0.0.1", workload, *(f":{p}" for p in ports))
-        self._wanted = len(ports)
+        self._pod = pod
+        self._ports = ports
         self._local: dict[int, int] = {}
         self._said = "not opened yet"
         self._closing = Event()
         self._up = Event()
         self._process: subprocess.Popen[str] | None = None
         self._thread = Thread(target=self._supervise, name=f"port-forward {workload}", daemon=True)
-        self.workload = f"{namespace}/{workload}"
+        self.workload = workload
         self.opened = 0
 
     def open(self) -> "PortForward":
@@ -61,17 +69,24 @@ class PortForward:
 
     def _supervise(self) -> None:
         while not self._closing.is_set():
-            with self._kubectl.start(*self._arguments) as self._process:
-                for line in self._process.stdout or ():
-                    self._note(line.strip())
+            try:
+                self._forward(self._pod())
+            except (NotYetError, client.ApiException, urllib3.exceptions.HTTPError) as error:
+                self._said = str(error)
             self._up.clear()
             self._local = {}
             self._closing.wait(REOPEN_S)
 
+    def _forward(self, pod: Pod) -> None:
+        arguments = ("-n", pod.namespace, "port-forward", "--address=127.0.0.1", f"pod/{pod.name}")
+        with self._kubectl.start(*arguments, *(f":{port}" for port in self._ports)) as self._process:
+            for line in self._process.stdout or ():
+                self._note(line.strip())
+
     def _note(self, line: str) -> None:
         if found := LISTENING.search(line):
             self._local[int(found[2])] = int(found[1])
-            if len(self._local) == self._wanted:
+            if len(self._local) == len(self._ports):
                 self.opened += 1
                 self._up.set()
         elif not line.startswith("Handling connection"):

@@ -1,21 +1,25 @@
 """Everything a run opens to reach the system, closed together."""
 
+from functools import partial
+
 from acceptance.harness.api import Api
-from acceptance.harness.kubectl import Kubectl
+from acceptance.harness.cluster import Cluster
 from acceptance.harness.port_forward import PortForward
+from acceptance.harness.workload import serving_pod
 
 
 class Reach:
     """Port-forwards and HTTP clients of one run."""
 
-    def __init__(self, kubectl: Kubectl) -> None:
-        self._kubectl = kubectl
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
         self._apis: list[Api] = []
         self.forwards: list[PortForward] = []
 
-    def forward(self, namespace: str, workload: str, *ports: int) -> PortForward:
-        """A supervised port-forward to a workload."""
-        self.forwards.append(PortForward(self._kubectl, namespace, workload, ports).open())
+    def forward(self, namespace: str, name: str, *ports: int) -> PortForward:
+        """A supervised port-forward to a Deployment or StatefulSet."""
+        pod = partial(serving_pod, self._cluster, namespace, name)
+        self.forwards.append(PortForward(self._cluster.kubectl, f"{namespace}/{name}", pod, ports).open())
         return self.forwards[-1]
 
     def api(self, forward: PortForward, port: int) -> Api:

@@ -9,7 +9,7 @@ from acceptance.harness.errors import NotYetError, UnmetError
 from acceptance.harness.fault import Target
 from acceptance.harness.objects import Pod
 from acceptance.harness.waiting import Waiting
-from acceptance.harness.workload import find, require_ready
+from acceptance.harness.workload import find, require_ready, serving_pod
 
 NAMESPACE = "fastapi-app"
 DAPR_NAMESPACE = "dapr-system"
@@ -18,6 +18,7 @@ CALLER = "fastapi-dapr-caller"
 PUBSUB = "kafka-pubsub"
 STATESTORE = "postgres-statestore"
 TOPIC = "agent-events"
+DEAD_LETTER_TOPIC = "agent-events-dead-letters"
 STATE_TABLE = "agent_state"
 CHECKS = {"api", "database", "dapr", "pubsub", "statestore"}
 
@@ -46,12 +47,8 @@ def component_metadata(cluster: Cluster, component: str) -> dict[str, str]:
 
 
 def agent_pod(cluster: Cluster) -> Pod:
-    """The agent's oldest pod that is not leaving. Raises NotYetError when there is none."""
-    selector = find(cluster, NAMESPACE, AGENT).selector
-    pods = [pod for pod in cluster.pods(NAMESPACE, selector) if not pod.leaving]
-    if not pods:
-        raise NotYetError(f"{AGENT} has no pod")
-    return pods[0]
+    """The agent's pod. Raises NotYetError when there is none."""
+    return serving_pod(cluster, NAMESPACE, AGENT)
 
 
 def publish_and_wait(agent: Api, waiting: Waiting, within_s: float) -> float:
@@ -72,6 +69,9 @@ def require_steady(cluster: Cluster, agent: Api) -> None:
     """Raise NotYetError naming what is missing, unless agent and caller are rolled out and /ready is green."""
     for name in (AGENT, CALLER):
         require_ready(cluster, NAMESPACE, name)
+    pods = cluster.pods(NAMESPACE, find(cluster, NAMESPACE, AGENT).selector)
+    if leaving := [pod.name for pod in pods if pod.leaving]:
+        raise NotYetError(f"{', '.join(leaving)} is terminating")
     answer = agent.call("GET", "/ready")
     if answer.status_code != 200:
         raise NotYetError(f"/ready answers {shorten(answer, 600)}")

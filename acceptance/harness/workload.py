@@ -21,13 +21,21 @@ def find(cluster: Cluster, namespace: str, name: str) -> Workload:
     return found[0]
 
 
+def serving_pod(cluster: Cluster, namespace: str, name: str) -> Pod:
+    """The pod of a workload to talk to: a ready one, else the newest. Raises NotYetError when there is none."""
+    pods = [pod for pod in cluster.pods(namespace, find(cluster, namespace, name).selector) if not pod.leaving]
+    if not pods:
+        raise NotYetError(f"{namespace}/{name} has no pod")
+    return next((pod for pod in pods if pod.ready), pods[-1])
+
+
 def require_ready(cluster: Cluster, namespace: str, name: str) -> Workload:
     """The workload, when all that is wanted of it is updated and ready.
 
     Raises NotYetError saying what is missing now, HopelessError saying why waiting cannot help.
     """
     workload = find(cluster, namespace, name)
-    pods = cluster.pods(namespace, workload.selector)
+    pods = [pod for pod in cluster.pods(namespace, workload.selector) if not pod.leaving]
     for pod in pods:
         require_hope(cluster, pod)
     if not workload.current:

@@ -19,8 +19,8 @@ class Handler(BaseHTTPRequestHandler):
         print("Handling connection", flush=True)
 
 if "port-forward" in sys.argv:
-    if "deploy/absent" in sys.argv:
-        sys.exit("error: deployments.apps absent not found")
+    if "pod/absent" in sys.argv:
+        sys.exit("error: pods absent not found")
     server = HTTPServer(("127.0.0.1", 0), Handler)
     print(f"Forwarding from 127.0.0.1:{{server.server_port}} -> 8000", flush=True)
     server.serve_forever()

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -13,11 +14,12 @@ from acceptance.harness.errors import NotYetError
 from acceptance.harness.kubectl import Kubectl
 from acceptance.harness.port_forward import PortForward
 from acceptance.harness.waiting import Waiting
+from tests.harness.fakes import POD
 
 
 @pytest.fixture
 def forward(kubectl: Kubectl) -> Iterator[PortForward]:
-    forward = PortForward(kubectl, "a-namespace", "deploy/present", (8000,)).open()
+    forward = PortForward(kubectl, "a workload", lambda: POD, (8000,)).open()
     yield forward
     forward.close()
 
@@ -50,7 +52,7 @@ def test_a_connection_that_fails_makes_it_pick_a_pod_anew(api: Api, forward: Por
 
 
 def test_what_kubectl_said_last_is_in_the_message(kubectl: Kubectl) -> None:
-    forward = PortForward(kubectl, "a-namespace", "deploy/absent", (8000,)).open()
+    forward = PortForward(kubectl, "a workload", lambda: replace(POD, name="absent"), (8000,)).open()
     try:
         with pytest.raises(NotYetError, match="absent not found"):
             forward.address(8000, within_s=1)
@@ -59,7 +61,7 @@ def test_what_kubectl_said_last_is_in_the_message(kubectl: Kubectl) -> None:
 
 
 def test_nothing_is_left_when_it_is_closed(kubectl: Kubectl) -> None:
-    forward = PortForward(kubectl, "a-namespace", "deploy/present", (8000,)).open()
+    forward = PortForward(kubectl, "a workload", lambda: POD, (8000,)).open()
     address = forward.address(8000)
     forward.close()
     with pytest.raises(httpx.TransportError):
