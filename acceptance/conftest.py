@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+import httpx
 import pytest
 
 from acceptance.harness import options, system
@@ -10,7 +11,7 @@ from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import PORT, Database
-from acceptance.harness.errors import UnmetError
+from acceptance.harness.errors import NotYetError, UnmetError
 from acceptance.harness.evidence import NAMESPACES, collect
 from acceptance.harness.fault import undo_table
 from acceptance.harness.faults import Faults
@@ -127,6 +128,9 @@ def evidence(cluster: Cluster, reach: Reach, run: Run, agent: Api, sidecar: Api)
     logs.stop()
     if any(result.failures for result in run.results.values()):
         collect(cluster.kubectl, run.folder / "cluster", run.masking.mask)
+        with suppress(NotYetError, httpx.TransportError):
+            metadata = sidecar.call("GET", "/v1.0/metadata").text
+            (run.folder / "cluster" / "dapr" / "metadata.json").write_text(run.masking.mask(metadata))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,92 @@
+"""The sabotage layer: it changes what it declares and passes on the rest."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from acceptance.controls.sabotage import SABOTAGES, App, Layer, Receive, Scope, Send
+
+CHECKS = {"checks": {"pubsub": {"status": "failed"}, "api": {"status": "ok"}}}
+Ask = Callable[..., httpx.Response]
+EVENT = {"id": "1", "data": {"metadata": {"key": "a", "amount": 7}}}
+
+
+@pytest.fixture
+def seen() -> list[Any]:
+    """The bodies that reach the real application."""
+    return []
+
+
+@pytest.fixture
+def application(seen: list[Any]) -> App:
+    async def answer(_scope: Scope, receive: Receive, send: Send) -> None:
+        body = (await receive())["body"]
+        seen.append(json.loads(body or b"null"))
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+        await send({"type": "http.response.body", "body": json.dumps(CHECKS).encode()})
+
+    return answer
+
+
+@pytest.fixture
+def ask(application: App, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Send one request through a sabotage."""
+
+    def ask(sabotage: str, method: str, path: str, body: object = None) -> httpx.Response:
+        monkeypatch.setenv("SABOTAGE", sabotage)
+
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(app=Layer(application))
+            async with httpx.AsyncClient(transport=transport, base_url="http://agent") as client:
+                return await client.request(method, path, json=body)
+
+        return asyncio.run(send())
+
+    return ask
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGES)
+def test_what_is_not_tampered_with_is_passed_on(ask: Ask, seen: list[Any], sabotage: str) -> None:
+    answer = ask(sabotage, "POST", "/other", {"a": 1})
+    assert (answer.status_code, answer.json(), seen) == (503, CHECKS, [{"a": 1}])
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "method", "path", "status"),
+    [
+        ("health-in-other-words", "GET", "/health", 200),
+        ("ready-always", "GET", "/ready", 200),
+        ("subscribes-elsewhere", "GET", "/ready", 200),
+        ("query-that-invents", "GET", "/db/query", 200),
+        ("state-in-memory", "GET", "/state/absent", 404),
+    ],
+)
+def test_an_answer_is_tampered_with(  # noqa: PLR0913, PLR0917 -- a case is four words
+    ask: Ask, seen: list[Any], sabotage: str, method: str, path: str, status: int
+) -> None:
+    assert ask(sabotage, method, path).status_code == status
+    assert seen == []
+
+
+def test_readiness_forgets_kafka(ask: Ask) -> None:
+    assert ask("ready-without-pubsub", "GET", "/ready").json() == {"checks": {"api": {"status": "ok"}}}
+
+
+def test_a_publish_goes_nowhere(ask: Ask, seen: list[Any]) -> None:
+    assert ask("publish-nowhere", "POST", "/publish", {"message": "hello"}).json()["status"] == "published"
+    assert seen == []
+
+
+def test_one_event_is_lost(ask: Ask, seen: list[Any]) -> None:
+    assert ask("loses-an-event", "POST", "/subscribe", EVENT).json() == {"status": "SUCCESS"}
+    assert seen == []
+
+
+def test_one_event_is_repeated_under_another_id(ask: Ask, seen: list[Any]) -> None:
+    ask("repeats-an-event", "POST", "/subscribe", EVENT)
+    assert [one["data"] for one in seen] == [EVENT["data"]] * 2
+    assert len({one["id"] for one in seen}) == 2
