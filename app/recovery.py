@@ -28,7 +28,7 @@ class Recovery:
         if missing is None:
             self._curable_since = None
             return False
-        if not missing or not available.issuperset(missing.values()):
+        if not missing or not available >= set(missing.values()):
             self._curable_since = None
             self._restarted_at = NEVER  # the next return of a backend is worth another restart
             return False
