@@ -35,7 +35,7 @@ class Kubectl:
         except subprocess.TimeoutExpired as error:
             raise KubectlError(f"kubectl {' '.join(arguments[:6])}: no answer within {timeout_s} s") from error
         if done.returncode:
-            raise KubectlError(f"kubectl {' '.join(arguments[:6])}: {done.stderr.strip() or done.stdout.strip()}")
+            raise KubectlError(f"kubectl {' '.join(arguments[:6])}: {gist(done.stderr) or gist(done.stdout)}")
         return done.stdout
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
@@ -51,3 +51,9 @@ class Kubectl:
             text=True,
             bufsize=1,
         )
+
+
+def gist(text: str) -> str:
+    """What an error output comes down to: of a program's traceback its last line."""
+    lines = [line for line in text.strip().splitlines() if not line.startswith("command terminated")]
+    return lines[-1] if any(line.startswith("Traceback") for line in lines) else "\n".join(lines)
