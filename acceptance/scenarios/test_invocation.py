@@ -1,15 +1,30 @@
 """Scenario 3: services call each other through both sidecars."""
 
+import time
 from uuid import uuid4
 
+from acceptance.conftest import Bound, Measure
 from acceptance.harness import system
 from acceptance.harness.api import Api, shorten
 from acceptance.harness.catalogue import proves
-from acceptance.harness.errors import expect
+from acceptance.harness.errors import NotYetError, expect
+from acceptance.harness.waiting import Waiting
 
 
 @proves("scenario-3-services-call-each-other")
-def test_services_call_each_other_through_both_sidecars(agent: Api, caller: Api, sidecar: Api) -> None:
+def test_services_call_each_other_through_both_sidecars(
+    agent: Api, caller: Api, sidecar: Api, waiting: Waiting, bound: Bound, measure: Measure
+) -> None:
+    def reached() -> None:
+        answer = caller.call("GET", "/invoke/health")
+        if answer.status_code != 200:
+            raise NotYetError(shorten(answer))
+
+    # A sidecar looks another's name up every 30 s at most: for so long it may dial a pod that was replaced.
+    started = time.monotonic()
+    waiting.until("the caller to reach the agent", reached, bound("reached_s"))
+    measure("reached_s", time.monotonic() - started)
+
     key, value = f"acceptance-{uuid4()}", {"from": "the caller"}
     caller.json("POST", "/invoke/state", json={"key": key, "value": value})
     read = agent.json("GET", f"/state/{key}")
