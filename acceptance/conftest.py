@@ -180,13 +180,16 @@ def timeline(run: Run, request: pytest.FixtureRequest) -> Timeline:
 
 
 @pytest.fixture
-def faults(cluster: Cluster, agent: Api, waiting: Waiting, journal: Journal, run: Run) -> Iterator[Faults]:
+def faults(
+    cluster: Cluster, agent: Api, database: Database, waiting: Waiting, journal: Journal, run: Run
+) -> Iterator[Faults]:
     """Break things; afterwards everything has to be steady again."""
 
     def steady() -> None:
         system.until_steady(cluster, agent, waiting)
 
-    yield Faults(cluster, journal, waiting, steady, run.options.fault_backends)
+    proofs = {system.POSTGRES: database.open_query}
+    yield Faults(cluster, journal, waiting, steady, run.options.fault_backends, proofs)
     system.until_steady(cluster, agent, waiting, within_s=120)
 
 

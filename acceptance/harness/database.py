@@ -10,6 +10,7 @@ import asyncpg
 from acceptance.harness.port_forward import PortForward
 
 PORT = 5432
+UNANSWERED_S = 2.0
 
 
 class Database:
@@ -30,6 +31,19 @@ class Database:
         """The first column of the first row, None without a row."""
         rows = self.rows(query, *arguments, timeout_s=timeout_s)
         return rows[0][0] if rows else None
+
+    @contextmanager
+    def open_query(self) -> Iterator[Callable[[], str]]:
+        """One open connection; what it yields says how a query on it was answered, empty when it did not return."""
+        with self.connected(timeout_s=UNANSWERED_S) as ask:
+
+            def answered() -> str:
+                try:
+                    return f"a query on an open connection answered {ask('SELECT 1')}"
+                except TimeoutError:
+                    return ""
+
+            yield answered
 
     @contextmanager
     def connected(self, timeout_s: float = 10) -> Iterator[Callable[..., list[asyncpg.Record]]]:

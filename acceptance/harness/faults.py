@@ -1,8 +1,8 @@
 """Faults as context managers: from a steady state, on our own workloads, seen to bite, and always undone."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import EnvironmentNotReadyError, NotYetError, UnmetError
@@ -17,6 +17,8 @@ from acceptance.harness.workload import find, require_ready
 AWAY_S = 25.0
 FROZEN_S = 20.0
 BITE_S = 15.0
+# Opens something and yields what says how it was answered; empty when it was not.
+Proof = Callable[[], AbstractContextManager[Callable[[], str] | None]]
 
 
 @dataclass
@@ -28,6 +30,8 @@ class Faults:
     waiting: Waiting
     require_steady: Callable[[], None]
     allowed: frozenset[str] = frozenset()
+    # What else has to fall silent when a target is frozen: open before, asked after.
+    proofs: Mapping[Target, Proof] = field(default_factory=dict)
 
     @contextmanager
     def killed(self, target: Target, timeline: Timeline, lasts_s: float = AWAY_S) -> Iterator[Fault]:
@@ -59,10 +63,13 @@ class Faults:
         _, pod = self._begin(target)
         node, container = self._entered(pod), pod.containers[target.container].id
         entry = self.journal.promise("continue", node=pod.node, container=container)
-        with self._undoing(entry, Fault(target, timeline, lasts_s)) as fault:
+        proof = self.proofs.get(target, nullcontext)
+        with proof() as answered, self._undoing(entry, Fault(target, timeline, lasts_s)) as fault:
             fault.bites("frozen: SIGSTOP from the node")
             self._require_bite(node.signal(container, "STOP"), f"{target}: no process found on {pod.node}")
             self._until(f"every process of {target} in state T", lambda: missing_stopped(node, container))
+            if answered:
+                self._until(f"{target} to leave what is open unanswered", answered)
             yield fault
 
     @contextmanager
