@@ -1,0 +1,165 @@
+"""Faults: only from a steady state, only on what may be hit, seen to bite, and undone whatever happens."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from acceptance.harness import faults as faults_module
+from acceptance.harness.errors import EnvironmentNotReadyError, UnmetError
+from acceptance.harness.fault import Target
+from acceptance.harness.faults import Faults
+from acceptance.harness.journal import Journal, Undo
+from acceptance.harness.objects import Container, Pod, Workload
+from acceptance.harness.timeline import Timeline
+from acceptance.harness.waiting import Waiting
+from tests.harness.fakes import KAFKA, POD, Data
+
+TARGET = Target("kafka", "kafka", "kafka")
+BROKER = replace(
+    POD, name="kafka-0", annotations={}, containers={"kafka": Container("kafka", "kafka:1", "abc", ready=True)}
+)
+
+
+class Interrupted(BaseException):
+    """What Ctrl-C looks like to a context manager."""
+
+
+@dataclass
+class World(Data):
+    """A cluster with one broker, and its node; writes down what is done to them."""
+
+    all_workloads: list[Workload] = field(default_factory=lambda: [KAFKA])
+    all_pods: dict[str, list[Pod]] = field(default_factory=lambda: {KAFKA.selector: [BROKER], "": [BROKER]})
+    done: list[str] = field(default_factory=list)
+    states_seen: dict[int, str] = field(default_factory=lambda: {7: "T"})
+    entered: bool = True
+
+    def scale(self, namespace: str, name: str, replicas: int) -> None:
+        """Write down a scale."""
+        self.done.append(f"scale {namespace}/{name} {replicas}")
+
+    def delete_pod(self, _namespace: str, name: str, grace_s: int | None = None) -> None:
+        """Let a pod be gone."""
+        self.done.append(f"delete {name} {grace_s}")
+        self.all_pods[""] = []
+
+    def reachable(self) -> bool:
+        """Whether the node can be entered."""
+        return self.entered
+
+    def signal(self, _container: str, signal: str) -> list[int]:
+        """Send a signal to what is there."""
+        self.done.append(signal)
+        sent_to = list(self.states_seen)
+        if signal == "KILL":
+            self.states_seen = {}
+        return sent_to
+
+    def pids(self, _container: str) -> list[int]:
+        """What is there."""
+        return list(self.states_seen)
+
+    def states(self, _container: str) -> dict[int, str]:
+        """How it is."""
+        return self.states_seen
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World()
+    monkeypatch.setattr(faults_module, "Node", lambda _name: world)
+    monkeypatch.setattr(faults_module, "BITE_S", 0.1)
+    return world
+
+
+@contextmanager
+def injecting(world: World, folder: Path, *, steady: bool = True) -> Iterator[Faults]:
+    def require_steady() -> None:
+        if not steady:
+            raise UnmetError("the steady state", "/ready answers 503")
+
+    def resume(node: str, container: str) -> None:
+        world.signal(node + container, "CONT")
+
+    undo: dict[str, Undo] = {"scale": world.scale, "continue": resume}
+    with closing(Journal(folder / "journal.jsonl", undo)) as journal:
+        yield Faults(world.as_cluster(), journal, Waiting(), require_steady)
+        assert journal.open_entries() == {}
+
+
+def test_killed_is_stopped_scaled_away_killed_and_scaled_back(world: World, tmp_path: Path) -> None:
+    timeline = Timeline()
+    with injecting(world, tmp_path) as faults, faults.killed(TARGET, timeline, lasts_s=0.2) as fault:
+        assert world.done == ["STOP", "scale kafka/kafka 0", "KILL", "CONT"]
+    assert world.done[-1] == "scale kafka/kafka 1"
+    assert fault.undone - fault.at >= 0.2
+    assert [one.state.split(":")[0] for one in timeline.of("fault")] == ["killed", "undone"]
+
+
+def test_a_node_that_cannot_be_entered_leaves_forced_deletion(world: World, tmp_path: Path) -> None:
+    world.entered = False
+    timeline = Timeline()
+    with injecting(world, tmp_path) as faults, faults.killed(TARGET, timeline, lasts_s=0):
+        assert world.done == ["scale kafka/kafka 0", "delete kafka-0 0"]
+    assert "the node cannot be entered" in timeline.of("fault")[0].state
+
+
+@pytest.mark.parametrize("error", [AssertionError, Interrupted])
+def test_it_is_undone_whatever_happens(world: World, tmp_path: Path, error: type[BaseException]) -> None:
+    with pytest.raises(error), injecting(world, tmp_path) as faults, faults.frozen(TARGET, Timeline(), lasts_s=60):
+        raise error
+    assert world.done == ["STOP", "STOP", "CONT"]
+
+
+def test_nothing_is_broken_while_the_steady_state_does_not_hold(world: World, tmp_path: Path) -> None:
+    with injecting(world, tmp_path, steady=False) as faults:
+        with pytest.raises(UnmetError, match="/ready answers 503"), faults.killed(TARGET, Timeline()):
+            pass
+        assert world.done == []
+
+
+def test_what_is_not_ours_is_not_hit_unless_it_is_named(world: World, tmp_path: Path) -> None:
+    world.all_workloads = [replace(KAFKA, labels={})]
+    with injecting(world, tmp_path) as faults:
+        with (
+            pytest.raises(EnvironmentNotReadyError, match="--fault-backends kafka/kafka"),
+            faults.killed(TARGET, Timeline()),
+        ):
+            pass
+        assert world.done == []
+        faults.allowed = frozenset({"kafka/kafka"})
+        with faults.killed(TARGET, Timeline(), lasts_s=0):
+            assert world.done
+
+
+def test_a_fault_that_does_not_bite_is_no_pass(world: World, tmp_path: Path) -> None:
+    world.states_seen = {7: "T", 8: "S"}
+    with injecting(world, tmp_path) as faults:
+        bite = pytest.raises(EnvironmentNotReadyError, match=r"did not bite.*8: 'S'")
+        with bite, faults.frozen(TARGET, Timeline(), lasts_s=0):
+            pass
+    assert world.done[-1] == "CONT"
+
+
+def test_a_query_that_is_still_answered_is_no_freeze(world: World, tmp_path: Path) -> None:
+    @contextmanager
+    def answering() -> Iterator[object]:
+        yield lambda: "a query on an open connection answered 1"
+
+    with injecting(world, tmp_path) as faults:
+        faults.proofs = {TARGET: answering}  # type: ignore[dict-item]  # it yields what a proof yields
+        bite = pytest.raises(EnvironmentNotReadyError, match="open connection answered")
+        with bite, faults.frozen(TARGET, Timeline(), lasts_s=0):
+            pass
+    assert world.done[-1] == "CONT"
+
+
+def test_freezing_needs_the_node(world: World, tmp_path: Path) -> None:
+    world.entered = False
+    with injecting(world, tmp_path) as faults:
+        with pytest.raises(EnvironmentNotReadyError, match="cannot be entered"), faults.frozen(TARGET, Timeline()):
+            pass
+        assert world.done == []
