@@ -1,6 +1,7 @@
 """The cluster as the suite reads it: pods, workloads, endpoints and Dapr's resources, in the suite's own words."""
 
 import base64
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -73,6 +74,21 @@ class Cluster:
         self.apps.patch_namespaced_stateful_set_scale(
             name, namespace, {"spec": {"replicas": replicas}}, _request_timeout=10
         )
+
+    def patch(self, namespace: str, reference: str, operations: list[dict[str, Any]]) -> None:
+        """Change an object by operations of a JSON patch; `reference` is kind/name."""
+        arguments = ("-n", namespace, "patch", reference, "--type=json", f"--patch={json.dumps(operations)}")
+        self.kubectl.run(*arguments)
+
+    def create(self, manifest: dict[str, Any]) -> None:
+        """Create an object, or make it what it was."""
+        about = {key: value for key, value in manifest["metadata"].items() if key in {"name", "namespace", "labels"}}
+        self.kubectl.run("apply", "-f", "-", stdin=json.dumps({**manifest, "metadata": about}))
+
+    def address(self, namespace: str, service: str) -> str:
+        """A Service's cluster address."""
+        spec = self.core.read_namespaced_service(service, namespace, _request_timeout=10).spec
+        return (spec.cluster_ip if spec else None) or ""
 
     def delete_pod(self, namespace: str, name: str, grace_s: int | None = None) -> None:
         """Delete a pod; one that is gone already is fine."""

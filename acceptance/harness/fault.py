@@ -66,4 +66,6 @@ def undo_table(cluster: Cluster) -> dict[str, Undo]:
         "scale": cluster.scale,
         "continue": resume,
         "replace": cluster.delete_pod,
+        "patch": cluster.patch,
+        "create": cluster.create,
     }

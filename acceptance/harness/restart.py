@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.fault import Target
+from acceptance.harness.objects import Workload
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import find, require_ready
 
@@ -29,12 +30,25 @@ def replaced(cluster: Cluster, target: Target, waiting: Waiting, within_s: float
         cluster.delete_pod(pod.namespace, pod.name)
     restart = Restart()
     yield restart
+    _until_new(cluster, workload, old, waiting, within_s)
+    restart.seconds = time.monotonic() - started
 
+
+def roll(cluster: Cluster, target: Target, waiting: Waiting, within_s: float) -> float:
+    """Seconds a rolling restart of a workload takes until all of it is new and ready, and nothing old is left."""
+    started = time.monotonic()
+    workload = find(cluster, target.namespace, target.name)
+    old = {pod.uid for pod in cluster.pods(target.namespace, workload.selector)}
+    cluster.kubectl.run("-n", target.namespace, "rollout", "restart", workload.reference)
+    _until_new(cluster, workload, old, waiting, within_s)
+    return time.monotonic() - started
+
+
+def _until_new(cluster: Cluster, workload: Workload, old: set[str], waiting: Waiting, within_s: float) -> None:
     def with_new_pods_only() -> None:
-        left = [pod.name for pod in cluster.pods(target.namespace, workload.selector) if pod.uid in old]
+        left = [pod.name for pod in cluster.pods(workload.namespace, workload.selector) if pod.uid in old]
         if left:
             raise NotYetError(f"{', '.join(left)} is still there")
-        require_ready(cluster, target.namespace, target.name)
+        require_ready(cluster, workload.namespace, workload.name)
 
-    waiting.until(f"{target.name} with new pods only", with_new_pods_only, within_s)
-    restart.seconds = time.monotonic() - started
+    waiting.until(f"{workload.name} with new pods only", with_new_pods_only, within_s)

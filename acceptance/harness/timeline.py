@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from threading import Event, Thread
+from typing import Any
 
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.toolbox import Toolbox
@@ -89,7 +90,13 @@ class Timeline:
             "timeout_s": 3,
             "seconds": seconds,
         }
-        with toolbox.stream("watch", json.dumps(wanted)) as process:
+        with self.following(toolbox, "watch", wanted):
+            yield
+
+    @contextmanager
+    def following(self, toolbox: Toolbox, program: str, wanted: dict[str, Any]) -> Iterator[None]:
+        """Take in what a program inside the cluster prints, an observation per line, until the block ends."""
+        with toolbox.stream(program, json.dumps(wanted)) as process:
             reader = Thread(target=self._read, args=(process,), daemon=True)
             reader.start()
             try:

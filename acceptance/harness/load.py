@@ -1,0 +1,68 @@
+"""Steady traffic from inside the cluster, and what became of it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from acceptance.harness.errors import NotYetError
+from acceptance.harness.timeline import Seen, Timeline
+from acceptance.harness.toolbox import Toolbox
+
+LONGEST_S = 900
+ANSWER_S = 10
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Requests of one kind at a steady rate, over kept connections or a new one for each."""
+
+    name: str
+    url: str
+    per_second: float
+    method: str = "GET"
+    json: dict[str, Any] | None = None
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Load:
+    """Streams that are sent as long as the block lasts; what became of each request goes onto the timeline."""
+
+    timeline: Timeline
+    toolbox: Toolbox
+
+    @contextmanager
+    def sending(self, *streams: Stream) -> Iterator[None]:
+        """Send until the block ends."""
+        wanted = {"streams": [asdict(one) for one in streams], "seconds": LONGEST_S, "timeout_s": ANSWER_S}
+        with self.timeline.following(self.toolbox, "load", wanted):
+            yield
+
+    def answers(self, *names: str, since: float = 0.0, until: float = float("inf")) -> list[Seen]:
+        """What became of the requests of some streams. Raises NotYetError when there was none."""
+        found = [one for name in names for one in self.timeline.of(name, since, until)]
+        if not found:
+            raise NotYetError(f"no request of {', '.join(names)} yet")
+        return found
+
+    def acknowledged(self, name: str) -> set[str]:
+        """Ids of the events that a stream of publishes had acknowledged."""
+        answers = [one for one in self.answers(name) if one.state.startswith("200")]
+        return {json.loads(one.detail)["id"] for one in answers}
+
+
+def failed(answers: list[Seen]) -> list[Seen]:
+    """Requests that were not answered 200."""
+    return [one for one in answers if not one.state.startswith("200")]
+
+
+def slowest_s(answers: list[Seen]) -> float:
+    """The longest a request took, in seconds."""
+    return max((one.ms for one in answers), default=0.0) / 1000
+
+
+def described(answers: list[Seen]) -> str:
+    """The first of some answers, for messages."""
+    return "; ".join(f"{one.name}: {one.state} {one.detail}" for one in answers[:3]) or "none"

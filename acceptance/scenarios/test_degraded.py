@@ -1,0 +1,75 @@
+"""Kafka away while the agent serves on: components/serve-degraded."""
+
+from functools import partial
+
+import pytest
+
+from acceptance.conftest import Bound, Measure
+from acceptance.harness import system
+from acceptance.harness.account import Account
+from acceptance.harness.catalogue import Entry, proves
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.errors import expect
+from acceptance.harness.faults import Faults
+from acceptance.harness.load import Load, Stream, described, failed, slowest_s
+from acceptance.harness.restart import roll
+from acceptance.harness.timeline import Timeline
+from acceptance.harness.waiting import Waiting
+
+SENT_WITHIN_S = 15
+BACK_S = 60
+SERVING = ("state", "query", "invoked state", "invoked query")
+
+
+@pytest.mark.usefixtures("serve_degraded")
+@proves("endurance-degraded-kafka-killed", "endurance-degraded-kafka-restarted")
+def test_state_queries_and_invocation_go_on_while_kafka_is_away(
+    entry: Entry,
+    cluster: Cluster,
+    faults: Faults,
+    watched: Timeline,
+    load: Load,
+    account: Account,
+    waiting: Waiting,
+    bound: Bound,
+    measure: Measure,
+) -> None:
+    with load.sending(*streams(cluster, account.key)):
+        for name in (*SERVING, "publish"):
+            waiting.until(f"{name} to be sent", partial(watched.first, name), SENT_WITHIN_S)
+        began = watched.note("kafka", "about to go")
+        if entry.fault == "killed":
+            with faults.killed(system.KAFKA, watched, entry.lasts_s):
+                waiting.until("/ready to fail", partial(watched.first, "ready", "503", began), bound("ready_fails_s"))
+        else:
+            roll(cluster, system.KAFKA, waiting, BACK_S)
+        red = watched.first("ready", "503", began)
+        waiting.until("/ready to be green", partial(watched.settled, "ready", "200", red), BACK_S)
+    published = load.acknowledged("publish")
+    waiting.until(
+        "every published event to be applied", partial(account.require_applied, published), bound("applied_s")
+    )
+
+    refused = failed(load.answers(*SERVING))
+    expect(not refused, "every state, query and invocation request answered 200", described(refused))
+    measure("failed_requests", len(refused))
+    measure("without_endpoint", sum(one.state == "0" for one in watched.of("endpoints", began)))
+    publishes = load.answers("publish")
+    odd = [one for one in failed(publishes) if not one.state.startswith("503")]
+    expect(not odd, "each publish answered 200 or 503", described(odd))
+    measure("publish_answer_s", slowest_s(publishes))
+    measure("dead_lettered", account.dead_lettered())
+
+
+def streams(cluster: Cluster, key: str) -> tuple[Stream, ...]:
+    """State, queries and events through the Service; state and queries from the caller, through both sidecars."""
+    agent = f"http://{cluster.address(system.NAMESPACE, system.AGENT)}"
+    invoked = f"http://{cluster.address(system.NAMESPACE, system.CALLER)}/invoke"
+    value = {"key": key, "value": "still here"}
+    return (
+        Stream("state", f"{agent}/state", 3, "POST", value),
+        Stream("query", f"{agent}/db/query", 3),
+        Stream("invoked state", f"{invoked}/state", 3, "POST", value),
+        Stream("invoked query", f"{invoked}/db/query", 3),
+        Stream("publish", f"{agent}/publish", 3, "POST", {"message": "degraded", "metadata": {"key": key}}),
+    )

@@ -1,0 +1,135 @@
+"""The agent's pod starts while its backends are away: any order will do."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+
+from acceptance.conftest import Bound, Measure
+from acceptance.harness import system
+from acceptance.harness.api import Api
+from acceptance.harness.catalogue import Entry, proves
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.errors import NotYetError, expect
+from acceptance.harness.fault import Fault, Target
+from acceptance.harness.faults import Faults
+from acceptance.harness.objects import Pod
+from acceptance.harness.timeline import Timeline
+from acceptance.harness.toolbox import Toolbox
+from acceptance.harness.waiting import Waiting
+
+AWAY = {
+    "kafka": (system.KAFKA,),
+    "postgres": (system.POSTGRES,),
+    "kafka and postgres": (system.KAFKA, system.POSTGRES),
+}
+NAMED = {system.KAFKA: "pubsub", system.POSTGRES: "database"}
+APART_S = 30
+START_S = 30
+BACK_S = 60
+
+
+@proves(
+    "scenario-10-any-order",
+    "endurance-any-order-kafka",
+    "endurance-any-order-postgres",
+    "endurance-any-order-both",
+)
+def test_an_agent_that_starts_without_its_backends_becomes_ready_once_they_are_there(
+    entry: Entry,
+    cluster: Cluster,
+    agent: Api,
+    faults: Faults,
+    toolbox: Toolbox,
+    timeline: Timeline,
+    waiting: Waiting,
+    bound: Bound,
+    measure: Measure,
+) -> None:
+    targets = AWAY[entry.target]
+    with away(faults, targets, timeline, entry.lasts_s) as last:
+        old = system.agent_pod(cluster)
+        cluster.delete_pod(old.namespace, old.name)
+        pod = waiting.until("a new pod of the agent", partial(new_pod, cluster, old), START_S, interval_s=0.05)
+        paths = {name: f"http://{pod.ip}:{system.APP_PORT}/{name}" for name in ("health", "ready")}
+        watching = ExitStack()
+        watching.enter_context(timeline.asking(toolbox, paths, system.BACKENDS))
+        watching.enter_context(timeline.sampling("pod", partial(state_of, cluster, pod), interval_s=0.2))
+        watching.enter_context(timeline.sampling("restarts", partial(restarts_of, cluster, pod), interval_s=0.5))
+        healthy = waiting.until("/health to answer", partial(timeline.first, "health", "200"), START_S)
+        started = started_at(cluster, pod, system.AGENT_APP.container)
+        for target in targets:
+            waiting.until(f"/ready to name {target.name}", partial(named, timeline, NAMED[target]), START_S)
+    with watching:
+        # Asked ten times a second: the first question that gets an answer met the first connection that was accepted.
+        accepting = partial(timeline.first, entry.target.split()[0], "answers", last.undone)
+        accepts = waiting.until(f"{last.target.name} to accept a connection", accepting, BACK_S)
+        waiting.until("the pod to be Ready", partial(timeline.first, "pod", "Ready", accepts), bound("pod_ready_s"))
+        # The pod is another one than before: a port-forward may still have to notice.
+        system.until_steady(cluster, agent, waiting)
+        first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
+        ready = timeline.settled("pod", "Ready", accepts)
+    loops = [one for one in timeline.of("pod") if one.state == "CrashLoopBackOff"]
+    expect(not loops, "no crash loop of daprd at any time", f"{len(loops)} looks at the pod found one")
+    measure("health_s", healthy - started)
+    measure("pod_ready_s", ready - accepts)
+    before, in_all = (restarts_until(timeline, until) for until in (accepts, float("inf")))
+    measure("sidecar_restarts_after", in_all - before)
+    measure("sidecar_restarts", in_all)
+    measure("first_event_s", first_event)
+
+
+@contextmanager
+def away(faults: Faults, targets: tuple[Target, ...], timeline: Timeline, lasts_s: float) -> Iterator[Fault]:
+    """Every target killed; they come back one after the other, and the first of them is the last to be back."""
+    with ExitStack() as stack:
+        injected = []
+        for number, target in enumerate(targets):
+            lasts = lasts_s + APART_S * (len(targets) - 1 - number)
+            injected.append(stack.enter_context(faults.killed(target, timeline, lasts)))
+            faults = replace(faults, require_steady=lambda: None)
+        yield injected[0]
+
+
+def new_pod(cluster: Cluster, old: Pod) -> Pod:
+    """The agent's pod that replaces another, once it has an address."""
+    pod = system.agent_pod(cluster)
+    if pod.uid == old.uid or not pod.ip:
+        raise NotYetError("no new pod with an address")
+    return pod
+
+
+def state_of(cluster: Cluster, pod: Pod) -> str:
+    """How the agent's pod is: Ready, or why its sidecar is not running."""
+    (now,) = [one for one in cluster.pods(pod.namespace) if one.uid == pod.uid]
+    return "Ready" if now.ready else now.containers[system.AGENT_SIDECAR.container].waiting or "not ready"
+
+
+def restarts_of(cluster: Cluster, pod: Pod) -> str:
+    """How often the sidecar was restarted."""
+    (now,) = [one for one in cluster.pods(pod.namespace) if one.uid == pod.uid]
+    return str(now.containers[system.AGENT_SIDECAR.container].restarts)
+
+
+def restarts_until(timeline: Timeline, until: float) -> int:
+    """How often the sidecar had been restarted by a moment."""
+    return max(int(one.state) for one in timeline.of("restarts", until=until) if one.state.isdecimal())
+
+
+def named(timeline: Timeline, check: str) -> float:
+    """When /ready first named a check. Raises NotYetError while it did not."""
+    for seen in timeline.of("ready"):
+        if seen.state == "503" and f"{check} (" in seen.detail and f"{check} (not checked yet" not in seen.detail:
+            return seen.at
+    raise NotYetError(f"/ready has not named {check}")
+
+
+def started_at(cluster: Cluster, pod: Pod, container: str) -> float:
+    """When a container began to run, on this machine's monotonic clock; kubelet tells it in whole seconds."""
+    status = cluster.core.read_namespaced_pod(pod.name, pod.namespace, _request_timeout=10).status
+    (now,) = [one for one in (status.container_statuses if status else None) or [] if one.name == container]
+    if not (now.state and now.state.running and now.state.running.started_at):
+        raise NotYetError(f"{container} does not run")
+    wall: float = now.state.running.started_at.timestamp()
+    return wall - time.time() + time.monotonic()

@@ -1,0 +1,84 @@
+"""The agent rolled out anew under load."""
+
+from functools import partial
+
+from acceptance.conftest import Bound, Measure
+from acceptance.harness import system
+from acceptance.harness.account import Account
+from acceptance.harness.catalogue import Entry, proves
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.errors import expect
+from acceptance.harness.load import Load, Stream, described, failed, slowest_s
+from acceptance.harness.restart import roll
+from acceptance.harness.timeline import Timeline
+from acceptance.harness.waiting import Waiting
+
+SENT_WITHIN_S = 15
+WARM_S = 3
+ROLLED_OUT_S = 90
+TIMES = {"faults": 1, "endurance": 5}
+
+
+@proves("scenario-12-agent-rolled-out", "endurance-agent-rolled-out")
+def test_a_rollout_under_load_fails_no_request_and_loses_no_event(
+    entry: Entry,
+    cluster: Cluster,
+    watched: Timeline,
+    load: Load,
+    account: Account,
+    waiting: Waiting,
+    bound: Bound,
+    measure: Measure,
+) -> None:
+    old = system.agent_pod(cluster)
+    requests = streams(f"http://{cluster.address(system.NAMESPACE, system.AGENT)}", account.key)
+    names = [one.name for one in requests]
+    draining = Stream("draining", f"http://{old.ip}:{system.APP_PORT}/health", 10, keep=True)
+    with load.sending(*requests, draining):
+        for name in names:
+            waiting.until(f"{name} to be sent", partial(watched.first, name), SENT_WITHIN_S)
+        began = watched.note("rollout", "begins")
+        for _ in range(TIMES[entry.tier]):
+            seconds = roll(cluster, system.AGENT_APP, waiting, ROLLED_OUT_S)
+            waiting.through(WARM_S, "the load to go on")
+    published = load.acknowledged("publish kept") | load.acknowledged("publish new")
+    waiting.until(
+        "every published event to be applied", partial(account.require_applied, published), bound("applied_s")
+    )
+
+    answers = load.answers(*names)
+    expect(not failed(answers), "every request answered 200", f"{len(failed(answers))}: {described(failed(answers))}")
+    measure("requests", len(answers))
+    measure("failed_requests", len(failed(answers)))
+    measure("slowest_s", slowest_s(answers))
+    measure("events", len(published))
+    measure("dead_lettered", account.dead_lettered())
+    measure("applied_twice", account.twice())
+    measure("longest_gap_s", account.longest_gap_s())
+    measure("without_endpoint", sum(one.state == "0" for one in watched.of("endpoints", began)))
+    measure("rollout_s", seconds)
+    told = watched.first("ready", "503", began)
+    last = [one for one in watched.of("draining", told) if one.state.startswith("200")]
+    expect(
+        last and {one.state for one in last} == {"200 closing"},
+        "`Connection: close` once /ready says no",
+        described(last),
+    )
+    gone = watched.first("health", "refused", told)
+    measure("drained_s", gone - told)
+
+
+def streams(agent: str, key: str) -> tuple[Stream, ...]:
+    """100 requests and 50 events a second, half of each over kept connections, half over new ones."""
+    event = {"message": "while the agent is rolled out", "metadata": {"key": key}}
+    value = {"key": key, "value": "here"}
+    return tuple(
+        stream
+        for kind, keep in (("kept", True), ("new", False))
+        for stream in (
+            Stream(f"state {kind}", f"{agent}/state", 20, "POST", value, keep),
+            Stream(f"query {kind}", f"{agent}/db/query", 15, keep=keep),
+            Stream(f"health {kind}", f"{agent}/health", 15, keep=keep),
+            Stream(f"publish {kind}", f"{agent}/publish", 25, "POST", event, keep),
+        )
+    )

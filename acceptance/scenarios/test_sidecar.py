@@ -1,0 +1,94 @@
+"""The agent's sidecar hung, or without its Components."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
+from acceptance.conftest import Bound, Measure
+from acceptance.harness import system
+from acceptance.harness.api import Api
+from acceptance.harness.catalogue import Entry, proves
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.errors import NotYetError
+from acceptance.harness.faults import Faults
+from acceptance.harness.journal import Journal
+from acceptance.harness.timeline import Timeline
+from acceptance.harness.waiting import Waiting
+
+LOADED = {
+    system.PUBSUB: (f"component {system.PUBSUB}", f"subscription {system.TOPIC}"),
+    system.STATESTORE: (f"component {system.STATESTORE}",),
+}
+
+
+@proves("endurance-sidecar-hung")
+def test_a_sidecar_that_hangs_is_named_and_all_recovers(
+    entry: Entry, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, measure: Measure
+) -> None:
+    with faults.frozen(system.AGENT_SIDECAR, watched, entry.lasts_s) as fault:
+        noticed = waiting.until(
+            "/ready to name dapr", partial(named, watched, fault.at, "no answer within"), bound("noticed_s")
+        )
+    waiting.until("/ready to be green", partial(watched.first, "ready", "200", fault.undone), bound("ready_again_s"))
+    first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
+    measure("unhealthy_percent", watched.share_percent("health", fault.at, other_than="200"))
+    measure("noticed_s", noticed - fault.at)
+    measure("ready_again_s", watched.settled("ready", "200", fault.undone) - fault.undone)
+    measure("first_event_s", first_event)
+
+
+@proves("scenario-11-pubsub-missing", "endurance-statestore-missing")
+def test_a_sidecar_without_a_component_is_named_and_all_recovers(
+    entry: Entry,
+    cluster: Cluster,
+    agent: Api,
+    faults: Faults,
+    journal: Journal,
+    watched: Timeline,
+    waiting: Waiting,
+    bound: Bound,
+    measure: Measure,
+) -> None:
+    with deleted(cluster, journal, entry.target, watched) as (gone, restore):
+        noticed = waiting.until("/ready to name it", partial(named, watched, gone, entry.target), bound("noticed_s"))
+        with replace(faults, require_steady=lambda: None).killed_in_place(system.AGENT_SIDECAR, watched) as fault:
+            for missing in LOADED[entry.target]:
+                waiting.until(f"/ready to name {missing}", partial(named, watched, fault.at, missing), 15)
+            back = restore()
+            waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), bound("ready_again_s"))
+            first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
+            ready = watched.settled("ready", "200", back)
+            unhealthy = watched.share_percent("health", gone, other_than="200")
+    measure("unhealthy_percent", unhealthy)
+    measure("noticed_s", noticed - gone)
+    measure("ready_again_s", ready - back)
+    measure("first_event_s", first_event)
+
+
+@contextmanager
+def deleted(
+    cluster: Cluster, journal: Journal, component: str, timeline: Timeline
+) -> Iterator[tuple[float, Callable[[], float]]]:
+    """A Component that is gone: since when, and how to put it back; it is put back in any case."""
+    undo = journal.promise("create", manifest=cluster.dapr_resources(system.NAMESPACE, "components")[component])
+
+    def restore() -> float:
+        journal.undo(undo)
+        return timeline.note("fault", "undone", component)
+
+    cluster.kubectl.run("-n", system.NAMESPACE, "delete", "component", component)
+    try:
+        yield timeline.note("fault", "deleted", component), restore
+    finally:
+        if undo in journal.open_entries():
+            restore()
+
+
+def named(timeline: Timeline, since: float, text: str) -> float:
+    """When the check `dapr` of /ready first said a text. Raises NotYetError while it did not."""
+    for seen in timeline.of("ready", since):
+        if seen.state == "503" and text in (json.loads(seen.detail)["checks"]["dapr"]["error"] or ""):
+            return seen.at
+    raise NotYetError(f"/ready has not said {text!r} of dapr")

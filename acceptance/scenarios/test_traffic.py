@@ -1,0 +1,82 @@
+"""Requests and events while Kafka or PostgreSQL is away."""
+
+from contextlib import ExitStack
+from functools import partial
+
+from acceptance.conftest import Bound, Measure
+from acceptance.harness import system
+from acceptance.harness.account import Account
+from acceptance.harness.api import Api
+from acceptance.harness.catalogue import Entry, proves
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.errors import expect
+from acceptance.harness.faults import Faults
+from acceptance.harness.load import Load, Stream, slowest_s
+from acceptance.harness.sidecar_log import calls
+from acceptance.harness.timeline import Timeline
+from acceptance.harness.waiting import Waiting
+
+NOTICED_S = 5
+BACK_S = 60
+SENT_WITHIN_S = 15
+
+
+@proves(
+    "endurance-traffic-kafka-killed",
+    "endurance-traffic-kafka-frozen",
+    "endurance-traffic-postgres-frozen",
+    "endurance-traffic-postgres-killed",
+)
+def test_requests_are_answered_in_time_and_no_event_is_lost_while_a_backend_is_away(
+    entry: Entry,
+    cluster: Cluster,
+    agent: Api,
+    faults: Faults,
+    watched: Timeline,
+    load: Load,
+    account: Account,
+    waiting: Waiting,
+    bound: Bound,
+    measure: Measure,
+) -> None:
+    pod = system.agent_pod(cluster)
+    inject = faults.killed if entry.fault == "killed" else faults.frozen
+    asked, publishes = streams(f"http://{pod.ip}:{system.APP_PORT}", account.key)
+    with ExitStack() as sent:
+        sent.enter_context(load.sending(*asked))
+        if entry.target != "kafka":
+            sent.enter_context(load.sending(publishes))
+        for one in asked:
+            waiting.until(f"{one.name} to be sent", partial(watched.first, one.name), SENT_WITHIN_S)
+        with inject(system.TARGETS[entry.target], watched, entry.lasts_s) as fault:
+            red = waiting.until("/ready to fail", partial(watched.first, "ready", "503", fault.at), NOTICED_S)
+            if entry.target == "kafka":
+                # Not before: what a dying broker leaves in the sidecar's producer keeps it failing for up to 40 s.
+                sent.enter_context(load.sending(publishes))
+        answering = partial(watched.first, entry.target, "answers", fault.undone)
+        back = waiting.until(f"{entry.target} to answer", answering, BACK_S)
+        waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), BACK_S)
+        first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
+        waiting.until("an event to be published again", partial(watched.first, "publish", "200", back), SENT_WITHIN_S)
+    applied = partial(account.require_applied, load.acknowledged("publish"))
+    waiting.until("every published event to be applied", applied, bound("applied_s"))
+
+    measure("answer_s", slowest_s(load.answers("publish", "query", "state")))
+    measure("first_event_s", first_event)
+    measure("dead_lettered", account.dead_lettered())
+    measure("applied_twice", account.twice())
+    if entry.target == "kafka":
+        measure("publishes_while_red", len(calls(cluster, pod, "POST /v1.0/publish/", red, back)))
+    before, restarts = (
+        {name: one.restarts for name, one in now.containers.items()} for now in (pod, system.agent_pod(cluster))
+    )
+    expect(restarts == before, f"no container of the agent restarted: {before}", restarts)
+
+
+def streams(agent: str, key: str) -> tuple[tuple[Stream, ...], Stream]:
+    """What is asked of the agent all the while, and the events that it publishes, each over a new connection."""
+    event = {"message": "while something is away", "metadata": {"key": key}}
+    return (
+        (Stream("query", f"{agent}/db/query", 2), Stream("state", f"{agent}/state/{key}-absent", 2)),
+        Stream("publish", f"{agent}/publish", 4, "POST", event),
+    )
