@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from cluster.console import run
+from cluster.console import ask, run
 
 OS_RELEASE = Path("/etc/os-release")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -15,27 +15,17 @@ def can_install() -> bool:
     return os.geteuid() == 0 and "ID=debian" in OS_RELEASE.read_text().split() if OS_RELEASE.exists() else False
 
 
-def install(packages: list[str], *, release: str | None = None) -> None:
-    """Install Debian packages, from another release if named. Raises CommandError."""
+def install(packages: list[str]) -> None:
+    """Install Debian packages; `name/release` takes this one alone from another release. Raises CommandError."""
     run(["apt-get", "update"], env=APT)
-    run(
-        [
-            "apt-get",
-            "install",
-            "--yes",
-            "--no-install-recommends",
-            *(["--target-release", release] if release else []),
-            *packages,
-        ],
-        env=APT,
-    )
+    run(["apt-get", "install", "--yes", "--no-install-recommends", *packages], env=APT)
 
 
-def codename() -> str:
-    """Return the release's name, such as bookworm."""
-    return next(
-        line.partition("=")[2] for line in OS_RELEASE.read_text().splitlines() if line.startswith("VERSION_CODENAME=")
-    )
+def candidate(package: str) -> str:
+    """Return the version of a package that apt would install, empty without one."""
+    policy = ask(["apt-cache", "policy", package]) or ""
+    versions = [line.split()[1] for line in policy.splitlines() if line.strip().startswith("Candidate:")]
+    return versions[0] if versions else ""
 
 
 def offer_release(release: str) -> None:

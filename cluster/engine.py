@@ -10,6 +10,9 @@ from cluster.console import SurroundingsError, ask, run, say
 from cluster.paths import LOGS
 
 START_SECONDS = 60
+PACKAGES = ("docker.io", "docker-cli", "docker-buildx")
+OLDEST_MAJOR = "26"
+NEWER_RELEASE = "trixie"
 
 
 def answers() -> bool:
@@ -31,13 +34,12 @@ def ensure() -> bool:
 
 def _install() -> None:
     """Install Debian's engine; bookworm's own starts no privileged container where a capability is missing."""
-    packages = ["docker.io", "docker-cli", "docker-buildx"]
-    if debian.codename() != "bookworm":
-        debian.install(["iptables", *packages])
-        return
     debian.install(["containerd", "iptables", "runc"])
-    debian.offer_release("trixie")
-    debian.install(packages, release="trixie")
+    is_recent = debian.candidate("docker.io").partition(".")[0] >= OLDEST_MAJOR
+    if not is_recent:
+        debian.offer_release(NEWER_RELEASE)
+    # `/release` for each by name: with --target-release apt would move libc and more along.
+    debian.install([name if is_recent else f"{name}/{NEWER_RELEASE}" for name in PACKAGES])
 
 
 def _start() -> None:

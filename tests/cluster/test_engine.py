@@ -1,0 +1,29 @@
+"""A Docker engine is installed from a release that has a recent one, and takes nothing else from there."""
+
+import pytest
+
+from cluster import debian, engine
+from tests.cluster.conftest import StandIn
+
+
+@pytest.mark.parametrize(
+    ("candidate", "asked"),
+    [
+        ("20.10.24+dfsg1-1+deb12u1", "docker.io/trixie docker-cli/trixie docker-buildx/trixie"),
+        ("26.1.5+dfsg1-9+deb13u1", "docker.io docker-cli docker-buildx"),
+    ],
+)
+def test_the_engine_comes_from_a_release_with_a_recent_one(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, candidate: str, asked: str
+) -> None:
+    offered: list[str] = []
+    monkeypatch.setattr(debian, "offer_release", offered.append)
+    stand_in("docker", "exit 1")
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setattr(engine, "_start", lambda: None)
+    monkeypatch.setattr(debian, "can_install", lambda: True)
+    stand_in("apt-cache", f"echo '  Candidate: {candidate}'")
+    calls = stand_in("apt-get")
+    assert engine.ensure()
+    assert calls.read_text().splitlines()[-1].endswith(asked)
+    assert bool(offered) == ("/trixie" in asked)
