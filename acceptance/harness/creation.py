@@ -1,6 +1,7 @@
 """A cluster of the run's own, made by pytest-kubernetes and filled as `make up` fills its own."""
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from pytest_kubernetes.options import ClusterOptions  # type: ignore[import-unty
 from pytest_kubernetes.providers import select_provider_manager  # type: ignore[import-untyped]  # ships no types
 from pytest_kubernetes.providers.base import AClusterManager  # type: ignore[import-untyped]  # ships no types
 
-from acceptance.harness.errors import EnvironmentNotReadyError
+from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteError
 from acceptance.harness.kubectl import Kubectl
 from cluster import agent_image, dapr, images
 from cluster.console import SurroundingsError
@@ -32,15 +33,48 @@ def created(provider: str, keep: Callable[[], bool]) -> Iterator[Kubectl]:
         kubeconfig = Path(folder) / "kubeconfig"
         manager = MANAGERS[provider](Path(folder))
         try:
-            manager.create(ClusterOptions(kubeconfig_path=kubeconfig), timeout=READY_S)
-            context = yaml.safe_load(kubeconfig.read_text())["current-context"]
-            _fill(provider, manager, kubeconfig, context)
-            yield Kubectl(kubeconfig, context)
-        except (SurroundingsError, RuntimeError, OSError) as error:
-            raise EnvironmentNotReadyError(f"a {provider} cluster could not be made: {error}") from error
+            yield Kubectl(kubeconfig, _make(provider, manager, kubeconfig))
         finally:
             if not keep():
-                manager.delete()
+                _remove(manager)
+
+
+def _make(provider: str, manager: AClusterManager, kubeconfig: Path) -> str:
+    """Create the cluster and fill it; its context."""
+    try:
+        with _environment(KUBECONFIG=str(kubeconfig)):
+            manager.create(ClusterOptions(kubeconfig_path=kubeconfig), timeout=READY_S)
+            context = str(yaml.safe_load(kubeconfig.read_text())["current-context"])
+            if images.are_local() and provider == "kind":
+                images.make("--into", f"{NAME}-control-plane")
+            agent_image.build()
+            for image in agent_image.IMAGES:
+                manager.load_image(image)
+            dapr.ensure(context)
+    except (SurroundingsError, RuntimeError, OSError, subprocess.SubprocessError) as error:
+        raise EnvironmentNotReadyError(f"a {provider} cluster could not be made: {error}") from error
+    return context
+
+
+def _remove(manager: AClusterManager) -> None:
+    try:
+        manager.delete()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UndoIncompleteError(f"cluster {NAME} could not be removed: {error}") from error
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Variables for the commands behind a block; restored afterwards, as the plugin writes into them too."""
+    former = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in former.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _kind(folder: Path) -> AClusterManager:
@@ -58,20 +92,3 @@ def _minikube(_folder: Path) -> AClusterManager:
 
 
 MANAGERS: dict[str, Callable[[Path], AClusterManager]] = {"kind": _kind, "minikube": _minikube}
-
-
-def _fill(provider: str, manager: AClusterManager, kubeconfig: Path, context: str) -> None:
-    """Images, then Dapr's chart; the commands behind both read KUBECONFIG."""
-    former = os.environ.get("KUBECONFIG")
-    os.environ["KUBECONFIG"] = str(kubeconfig)
-    try:
-        if images.are_local() and provider == "kind":
-            images.make("--into", f"{NAME}-control-plane")
-        agent_image.build()
-        for image in agent_image.IMAGES:
-            manager.load_image(image)
-        dapr.ensure(context)
-    finally:
-        os.environ.pop("KUBECONFIG")
-        if former is not None:
-            os.environ["KUBECONFIG"] = former
