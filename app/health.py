@@ -144,7 +144,7 @@ class Monitor:
     async def _recover(self) -> None:
         available = {name for name, dependency in self.dependencies.items() if dependency.error is None}
         if self._recovery.is_due(self._missing, available, monotonic()) and not self._is_draining():
-            logger.warning("Restarting the sidecar: it lacks %s although the backends answer", self._missing)
+            logger.warning("Restarting the sidecar: it lacks %s, whose backends answer", ", ".join(self._missing or ()))
             try:
                 await self._sidecar.shutdown()
             except DependencyUnavailableError as error:
