@@ -53,7 +53,7 @@ test: unit lint up ## unit tests, static checks, the cluster, the acceptance sui
 .PHONY: unit
 unit: $(VENV)/installed ## what needs no cluster
 	@$(PYTHON) -m cluster prerequisites
-	$(VENV)/bin/pytest tests
+	$(VENV)/bin/pytest tests --timeout=120
 
 .PHONY: acceptance
 acceptance: $(VENV)/installed ## nine criteria and four scenarios on the cluster that is up
