@@ -141,7 +141,8 @@ def test_invocation_from_the_callers_sidecar(
     caller_sidecar: Api, sidecar_metrics: Api, agent_forward: PortForward, waiting: Waiting, bound: Bound
 ) -> None:
     before = calls_seen(sidecar_metrics)
-    health = caller_sidecar.json("GET", f"/v1.0/invoke/{system.AGENT}/method/health")
+    invoke = f"/v1.0/invoke/{system.AGENT}/method/health"
+    health = system.until_reached(caller_sidecar, invoke, waiting, bound("reached_s")).json()
     expect(health.get("service") == system.AGENT, f"the answer of {system.AGENT}", health)
 
     def seen() -> None:

@@ -7,7 +7,7 @@ from acceptance.conftest import Bound, Measure
 from acceptance.harness import system
 from acceptance.harness.api import Api, shorten
 from acceptance.harness.catalogue import proves
-from acceptance.harness.errors import NotYetError, expect
+from acceptance.harness.errors import expect
 from acceptance.harness.waiting import Waiting
 
 
@@ -15,14 +15,8 @@ from acceptance.harness.waiting import Waiting
 def test_services_call_each_other_through_both_sidecars(
     agent: Api, caller: Api, sidecar: Api, waiting: Waiting, bound: Bound, measure: Measure
 ) -> None:
-    def reached() -> None:
-        answer = caller.call("GET", "/invoke/health")
-        if answer.status_code != 200:
-            raise NotYetError(shorten(answer))
-
-    # A sidecar looks another's name up every 30 s at most: for so long it may dial a pod that was replaced.
     started = time.monotonic()
-    waiting.until("the caller to reach the agent", reached, bound("reached_s"))
+    system.until_reached(caller, "/invoke/health", waiting, bound("reached_s"))
     measure("reached_s", time.monotonic() - started)
 
     key, value = f"acceptance-{uuid4()}", {"from": "the caller"}
