@@ -10,7 +10,7 @@ class Recovery:
     """The rule, without clock or network: one restart for everything, once every backend that it takes is there.
 
     The kubelet delays a second restart, and each one after it for longer. So none is spent while another would have to
-    follow, nor for what the last one did not cure: that is left to the sidecar's own hot reload, once a minute.
+    follow; and for what the last one did not cure, such as a Component that was deleted, one only now and then.
     """
 
     def __init__(self, grace_seconds: float, interval_seconds: float) -> None:

@@ -19,7 +19,7 @@ ROLLED_OUT_S = 90
 TIMES = {"faults": 1, "endurance": 5}
 
 
-@proves("scenario-12-agent-rolled-out", "endurance-agent-rolled-out")
+@proves("scenario-11-agent-rolled-out", "endurance-agent-rolled-out")
 def test_a_rollout_under_load_fails_no_request_and_loses_no_event(
     entry: Entry,
     cluster: Cluster,

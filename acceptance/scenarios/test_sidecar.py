@@ -39,7 +39,7 @@ def test_a_sidecar_that_hangs_is_named_and_all_recovers(
     measure("first_event_s", first_event)
 
 
-@proves("scenario-11-pubsub-missing", "endurance-statestore-missing")
+@proves("endurance-pubsub-missing", "endurance-statestore-missing")
 def test_a_sidecar_without_a_component_is_named_and_all_recovers(
     entry: Entry,
     cluster: Cluster,
