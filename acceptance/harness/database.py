@@ -48,19 +48,13 @@ class Database:
     @contextmanager
     def connected(self, timeout_s: float = 10) -> Iterator[Callable[..., list[asyncpg.Record]]]:
         """One open connection; what it yields asks a query on it, for `timeout_s` at most."""
-        host, _, port = self._forward.address(PORT).partition(":")
         with asyncio.Runner() as runner:
-            connection = runner.run(
-                asyncpg.connect(
-                    host=host,
-                    port=int(port),
-                    user=self._user,
-                    password=self._password(),
-                    database=self._name,
-                    timeout=timeout_s,
-                    ssl=False,
-                )
-            )
+            try:
+                connection = runner.run(self._connect(timeout_s))
+            except (ConnectionError, asyncpg.ConnectionDoesNotExistError):
+                # The forward led to a pod that is gone, which shows only when something is asked.
+                self._forward.renew()
+                connection = runner.run(self._connect(timeout_s))
 
             def ask(query: str, *arguments: object) -> list[asyncpg.Record]:
                 return runner.run(connection.fetch(query, *arguments, timeout=timeout_s))
@@ -71,3 +65,15 @@ class Database:
                 # Closing politely waits for the server's end, which a port-forward does not pass on.
                 connection.terminate()
                 runner.run(asyncio.sleep(0))
+
+    async def _connect(self, timeout_s: float) -> asyncpg.Connection:
+        host, _, port = self._forward.address(PORT).partition(":")
+        return await asyncpg.connect(
+            host=host,
+            port=int(port),
+            user=self._user,
+            password=self._password(),
+            database=self._name,
+            timeout=timeout_s,
+            ssl=False,
+        )

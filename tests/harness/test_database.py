@@ -1,5 +1,6 @@
 """PostgreSQL as a witness: it answers, and it is told apart from one that is frozen."""
 
+import socket
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import cast
@@ -46,3 +47,11 @@ def test_an_open_query_is_answered_unless_the_server_is_frozen(
         server.freeze()
         assert answered() == ""
         server.thaw()
+
+
+def test_a_forward_that_leads_nowhere_is_renewed_once(server: PostgresServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        ports = [gone.getsockname()[1]]
+    ports.append(server.port)
+    forward = SimpleNamespace(address=lambda _: f"127.0.0.1:{ports[0]}", renew=lambda: ports.pop(0))
+    assert Database(cast("PortForward", forward), lambda: PASSWORD, "postgres", "postgres").value("SELECT 1") == 1
