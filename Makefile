@@ -46,8 +46,12 @@ images: ## build every image from package registries
 	@$(PYTHON) -m images
 
 .PHONY: test
-test: unit lint up ## unit tests, static checks, the cluster, the acceptance suite with its faults
+test: unit lint up ## unit tests, static checks, the cluster, quick negative controls, the acceptance suite
 	$(VENV)/bin/python -m acceptance.controls --quick
+	$(VENV)/bin/pytest acceptance
+
+.PHONY: faults
+faults: $(VENV)/installed ## the acceptance suite with every further fault
 	$(VENV)/bin/pytest acceptance --faults
 
 .PHONY: unit

@@ -13,7 +13,11 @@ from acceptance.harness.errors import NotYetError
 from acceptance.harness.toolbox import Toolbox
 
 # The first bytes a client says; a live server answers each at once. Kafka: ApiVersions v0. PostgreSQL: SSLRequest.
-HELLO = {"kafka": "0000000a00120000000000010000", "postgres": "0000000804d2162f"}
+# Asked in hex, and size and pattern of the answer: a length and our correlation id; a yes or no to TLS.
+HELLO = {
+    "kafka": ("0000000a00120000000000010000", 8, r"[\s\S]{4}\x00\x00\x00\x01"),
+    "postgres": ("0000000804d2162f", 1, "[NS]"),
+}
 INTERVAL_S = 0.1
 
 
@@ -85,7 +89,7 @@ class Timeline:
         """Ten times a second, from inside the cluster, ask every URL and backend; a backend's name is its protocol."""
         wanted = {
             "http": http,
-            "backends": {name: (*address, HELLO[name]) for name, address in backends.items()},
+            "backends": {name: (*address, *HELLO[name]) for name, address in backends.items()},
             "interval_s": INTERVAL_S,
             "timeout_s": 3,
             "seconds": seconds,

@@ -1,11 +1,12 @@
 """Asks HTTP paths and backends the same question several times a second; one JSON line per answer.
 
-Argument, a JSON object: http {name: url}, backends {name: [host, port, hello in hex]}, interval_s, timeout_s, seconds.
+Argument, a JSON object: http {name: url}, backends {name: [host, port, hello in hex, size and pattern of its answer]}, interval_s, timeout_s, seconds.
 A backend is `answers` only when it says something to its protocol's hello: a frozen one still accepts connections.
 """
 
 import asyncio
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -38,10 +39,15 @@ async def ask_http(url: str) -> tuple[str, str]:
     return head.split(b" ")[1].decode(), body.decode(errors="replace")
 
 
-async def ask_backend(host: str, port: int, hello: str) -> tuple[str, str]:
-    """`answers` when the protocol's hello is answered, `closed` when the connection is ended instead."""
-    answer = await exchange(host, port, bytes.fromhex(hello), 1)
-    return ("answers" if answer else "closed"), ""
+async def ask_backend(host: str, port: int, hello: str, size: int, pattern: str) -> tuple[str, str]:
+    """`answers` when the hello gets this protocol's answer, `closed` when nothing comes, `foreign` when another does.
+
+    Where a Service has just lost or got its endpoint, a packet may find its way to whoever is outside the cluster.
+    """
+    answer = (await exchange(host, port, bytes.fromhex(hello), size)).decode("latin-1")
+    if re.fullmatch(pattern, answer):
+        return "answers", ""
+    return ("foreign" if answer else "closed"), repr(answer)
 
 
 async def repeat(name: str, ask: Callable[[], Answer], interval_s: float, timeout_s: float) -> None:

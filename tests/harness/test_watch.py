@@ -20,8 +20,8 @@ def frozen() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-@pytest.fixture
-def web() -> Iterator[int]:
+def answering(answer: bytes) -> Iterator[int]:
+    """A server that says the same to everybody."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -32,22 +32,33 @@ def web() -> Iterator[int]:
                 return
             with connection:
                 connection.recv(1024)
-                connection.sendall(b'HTTP/1.1 503 Service Unavailable\r\n\r\n{"checks": {}}')
+                connection.sendall(answer)
 
     threading.Thread(target=serve, daemon=True).start()
     yield server.getsockname()[1]
     server.close()
 
 
-def test_states_are_told_apart(frozen: int, web: int) -> None:
+@pytest.fixture
+def web() -> Iterator[int]:
+    yield from answering(b'HTTP/1.1 503 Service Unavailable\r\n\r\n{"checks": {}}')
+
+
+@pytest.fixture
+def broker() -> Iterator[int]:
+    yield from answering(bytes([0, 0, 0, 10, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]))
+
+
+def test_states_are_told_apart(frozen: int, web: int, broker: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nobody = closed.getsockname()[1]
     wanted = {
         "http": {"ready": f"http://127.0.0.1:{web}/ready?for=serving"},
         "backends": {
-            "kafka": ["127.0.0.1", frozen, HELLO["kafka"]],
-            "postgres": ["127.0.0.1", nobody, HELLO["postgres"]],
-            "web": ["127.0.0.1", web, HELLO["postgres"]],
+            "kafka": ["127.0.0.1", frozen, *HELLO["kafka"]],
+            "postgres": ["127.0.0.1", nobody, *HELLO["postgres"]],
+            "web": ["127.0.0.1", web, *HELLO["postgres"]],
+            "broker": ["127.0.0.1", broker, *HELLO["kafka"]],
         },
         "interval_s": 0.1,
         "timeout_s": 0.3,
@@ -57,6 +68,6 @@ def test_states_are_told_apart(frozen: int, web: int) -> None:
     done = subprocess.run(program, capture_output=True, text=True, timeout=20, check=False)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     states = {one["name"]: one["state"] for one in lines if "name" in one}
-    assert states == {"ready": "503", "kafka": "silent", "postgres": "refused", "web": "answers"}
+    assert states == {"ready": "503", "kafka": "silent", "postgres": "refused", "web": "foreign", "broker": "answers"}
     assert "clock" in lines[0]
     assert next(one["detail"] for one in lines if one.get("name") == "ready") == '{"checks": {}}'
