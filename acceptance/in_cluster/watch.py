@@ -1,6 +1,6 @@
 """Asks HTTP paths and backends the same question several times a second; one JSON line per answer.
 
-Argument, a JSON object: http {name: url}, backends {name: [host, port, hello in hex, size of its answer, pattern of it]},
+Argument, a JSON object: http {name: url}, backends {name: [host, port, hello in hex, size and pattern of the answer]},
 interval_s, timeout_s, seconds.
 A backend is `answers` only when it says something to its protocol's hello: a frozen one still accepts connections.
 """
