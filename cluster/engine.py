@@ -45,7 +45,9 @@ def _install() -> None:
 def _start() -> None:
     if Path("/run/systemd/system").exists():
         run(["systemctl", "start", "docker"])
-    else:
+    elif not ask(["pidof", "dockerd"]):
+        # An engine that was killed leaves it, and the number in it may be somebody else's by now.
+        Path("/var/run/docker.pid").unlink(missing_ok=True)
         LOGS.mkdir(parents=True, exist_ok=True)
         log = LOGS / "dockerd.log"
         say(f"    $ dockerd >{log} 2>&1 &")
