@@ -72,7 +72,7 @@ def apply(image: str) -> None:
         system.apply()
         system.restart_changed(image)
     with phase("Rollout"):
-        system.wait(backends=True)
+        system.wait()
         system.show_pods()
     with phase("One event, all the way"), where.reach() as address:
         send_event(address)

@@ -76,22 +76,12 @@ class Deployment:
             else {}
         )
 
-    def wait(self, *, backends: bool) -> None:
+    def wait(self) -> None:
         """Wait until everything is rolled out. Raises CommandError with what kubectl saw last."""
-        for namespace, workload in BACKENDS if backends else ():
+        for namespace, workload in BACKENDS:
             run([*self.kubectl, "--namespace", namespace, "rollout", "status", workload, "--timeout=180s"])
-        if backends:
-            run(
-                [
-                    *self.kubectl,
-                    "--namespace",
-                    "kafka",
-                    "wait",
-                    "--for=condition=complete",
-                    "job/kafka-topics",
-                    "--timeout=120s",
-                ]
-            )
+        topics = ["wait", "--for=condition=complete", "job/kafka-topics", "--timeout=120s"]
+        run([*self.kubectl, "--namespace", "kafka", *topics])
         for deployment in DEPLOYMENTS:
             run([*self.kubectl, "--namespace", NAMESPACE, "rollout", "status", deployment, "--timeout=180s"])
 
