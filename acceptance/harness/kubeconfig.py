@@ -54,10 +54,12 @@ def is_local(server: str, container_addresses: set[str]) -> bool:
 
 
 def container_addresses() -> set[str]:
-    """Addresses of every running container of this machine's engine; none without an engine."""
-    if not (docker := shutil.which("docker")):
+    """Addresses of every running container of this machine's engine; none without an engine that answers."""
+    try:
+        docker = shutil.which("docker") or "docker"
+        ids = _output(docker, "ps", "--quiet").split()
+    except EnvironmentNotReadyError:
         return set()
-    ids = _output(docker, "ps", "--quiet").split()
     inspected = json.loads(_output(docker, "inspect", *ids) or "[]") if ids else []
     networks = [network for one in inspected for network in one["NetworkSettings"]["Networks"].values()]
     return {network["IPAddress"] for network in networks if network.get("IPAddress")}

@@ -21,14 +21,19 @@ users: [{name: u, user: {token: hunter2}}]
 """
 
 
+def executable(file: Path, script: str) -> None:
+    """A stand-in for a program on PATH."""
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(file.stat().st_mode | stat.S_IEXEC)
+
+
 @pytest.fixture
 def users_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's kubeconfig, and a kubectl that shows it and answers for its cluster."""
+    """A user's kubeconfig, a kubectl that shows it and answers for its cluster, and an engine that does not run."""
     file = tmp_path / "config"
     file.write_text(KUBECONFIG)
-    binary = tmp_path / "kubectl"
-    binary.write_text(f'#!/bin/sh\n[ "$1" = config ] && cat {file}\nexit 0\n')
-    binary.chmod(binary.stat().st_mode | stat.S_IEXEC)
+    executable(tmp_path / "kubectl", f'[ "$1" = config ] && cat {file}\nexit 0')
+    executable(tmp_path / "docker", "echo Cannot connect to the Docker daemon >&2; exit 1")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("KUBECONFIG", str(file))
     return file
