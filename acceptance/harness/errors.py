@@ -43,3 +43,18 @@ def expect(holds: object, expected: str, seen: object) -> None:
     """Raise UnmetError unless `holds`."""
     if not holds:
         raise UnmetError(expected, seen)
+
+
+CAUSES = {EnvironmentNotReadyError: ExitCode.NOT_READY, UndoIncompleteError: ExitCode.UNDO_INCOMPLETE}
+# With several causes, the one that most needs somebody's hand.
+PRECEDENCE = (ExitCode.UNDO_INCOMPLETE, ExitCode.NOT_READY, ExitCode.INTERRUPTED, ExitCode.FAILED)
+
+
+def exit_codes(error: BaseException) -> set[int]:
+    """The exit code that an error calls for by itself, if any."""
+    return {code for kind, code in CAUSES.items() if isinstance(error, kind)}
+
+
+def most_urgent(codes: set[int], otherwise: int) -> int:
+    """The exit code of a run, out of all that were called for."""
+    return next((code for code in PRECEDENCE if code in codes), otherwise)

@@ -1,10 +1,9 @@
-"""The run's reports: report.json (see report.schema.json), summary.md and report.html."""
+"""The run's reports: report.json (see report.schema.json), summary.md, report.html, and a timeline per entry."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from acceptance.harness.artifacts import Artifacts
 from acceptance.harness.page import page
 from acceptance.harness.timeline import Timeline
 
@@ -12,15 +11,16 @@ MARKS = {"passed": "✅ passed", "failed": "❌ failed", "not run": "⚠️ not 
 HEAD = "| | id | title | seconds | numbers (bound) |\n|---|---|---|---|---|"
 
 
-def write(folder: Path, summary: dict[str, Any], timelines: dict[str, Timeline], mask: Callable[[str], str]) -> None:
-    """Write every report of a run into its folder, without secrets."""
+def write(artifacts: Artifacts, summary: dict[str, Any], timelines: dict[str, Timeline]) -> None:
+    """Write every report of a run into its folder."""
     texts = {
         "report.json": json.dumps(summary, indent=2, ensure_ascii=False) + "\n",
         "summary.md": markdown(summary),
         "report.html": page(summary, timelines),
     }
+    texts |= {f"timeline/{entry}.jsonl": "\n".join(seen.lines()) for entry, seen in timelines.items() if seen.seen}
     for name, text in texts.items():
-        (folder / name).write_text(mask(text))
+        artifacts.keep(name, text)
 
 
 def markdown(summary: dict[str, Any]) -> str:

@@ -1,20 +1,12 @@
 """Likely causes of a failure: a table of rules, the most fundamental first."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-from acceptance.harness import system
+from acceptance.harness import dapr_rules, system
 from acceptance.harness.errors import EnvironmentNotReadyError, HopelessError, NotYetError
+from acceptance.harness.finding import Finding
 from acceptance.harness.state import APPS, State
 from acceptance.harness.workload import missing_in, require_admission, require_hope
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A likely cause and the command that shows more."""
-
-    cause: str
-    look: str
 
 
 def first_finding(state: State) -> Finding | None:
@@ -75,17 +67,6 @@ def backends(state: State) -> Iterator[Finding]:
                 )
 
 
-def components(state: State) -> Iterator[Finding]:
-    """Components that do not exist or are not for the agent."""
-    existing = state.cluster.dapr_resources(system.NAMESPACE, "components")
-    for name in (system.PUBSUB, system.STATESTORE):
-        look = f"kubectl -n {system.NAMESPACE} get component {name} -o yaml"
-        if name not in existing:
-            yield Finding(f"Component {name} does not exist", look)
-        elif system.AGENT not in existing[name].get("scopes", [system.AGENT]):
-            yield Finding(f"Component {name} is not scoped to {system.AGENT}", look)
-
-
 def stuck(state: State) -> Iterator[Finding]:
     """Pods that cannot start, with the reason the kubelet gives."""
     for pod in state.pods:
@@ -93,46 +74,6 @@ def stuck(state: State) -> Iterator[Finding]:
             require_hope(state.cluster, pod)
         except (HopelessError, NotYetError, EnvironmentNotReadyError) as error:
             yield Finding(str(error), f"kubectl -n {pod.namespace} describe pod {pod.name}")
-
-
-def loading(state: State) -> Iterator[Finding]:
-    """Components that exist but that the sidecar runs without."""
-    loaded = {one["name"] for one in state.metadata.get("components", [])}
-    for name in (system.PUBSUB, system.STATESTORE):
-        if state.metadata and name not in loaded:
-            yield Finding(
-                f"Component {name} exists but the sidecar has not loaded it",
-                f"kubectl -n {system.NAMESPACE} logs deploy/{system.AGENT} -c daprd",
-            )
-
-
-def subscription(state: State) -> Iterator[Finding]:
-    """The subscription the sidecar holds."""
-    held = [f"{one['pubsubname']}/{one['topic']}" for one in state.metadata.get("subscriptions", [])]
-    if state.metadata and f"{system.PUBSUB}/{system.TOPIC}" not in held:
-        yield Finding(
-            f"the sidecar is subscribed to {', '.join(held) or 'nothing'}, not to {system.TOPIC}",
-            f"kubectl -n {system.NAMESPACE} logs deploy/{system.AGENT} -c daprd",
-        )
-
-
-def backend_checks(state: State) -> Iterator[Finding]:
-    """What /ready says of the backends themselves."""
-    yield from _named(state, {"database", "pubsub"})
-
-
-def other_checks(state: State) -> Iterator[Finding]:
-    """What /ready says of everything else."""
-    yield from _named(state, system.CHECKS - {"database", "pubsub"})
-
-
-def _named(state: State, names: set[str]) -> Iterator[Finding]:
-    for name in sorted(names & state.checks.keys()):
-        if state.checks[name].get("status") != "ok":
-            yield Finding(
-                f"/ready names {name}: {state.checks[name].get('error') or state.checks[name]}",
-                f"kubectl -n {system.NAMESPACE} logs deploy/{system.AGENT} -c fastapi",
-            )
 
 
 def unready(state: State) -> Iterator[Finding]:
@@ -160,12 +101,12 @@ RULES: tuple[Callable[[State], Iterator[Finding]], ...] = (
     absent,
     without_sidecar,
     backends,
-    components,
+    dapr_rules.components,
     stuck,
-    backend_checks,
-    loading,
-    subscription,
-    other_checks,
+    dapr_rules.backend_checks,
+    dapr_rules.loading,
+    dapr_rules.subscription,
+    dapr_rules.other_checks,
     unready,
     storage,
 )

@@ -1,6 +1,5 @@
 """One run of the suite as pytest sees it: what is collected, how failures read, what is reported, how it ends."""
 
-import os
 import secrets
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
@@ -10,9 +9,10 @@ from typing import Any
 import pytest
 
 from acceptance.harness import report
+from acceptance.harness.artifacts import Artifacts
 from acceptance.harness.catalogue import Entry
 from acceptance.harness.diagnostics import explain
-from acceptance.harness.errors import EnvironmentNotReadyError, ExitCode, UndoIncompleteError, expect
+from acceptance.harness.errors import ExitCode, UndoIncompleteError, exit_codes, expect, most_urgent
 from acceptance.harness.interruption import terminate_like_interrupt
 from acceptance.harness.masking import Masking
 from acceptance.harness.options import Options
@@ -22,10 +22,6 @@ from acceptance.harness.selection import entry_of
 from acceptance.harness.state import State
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
-
-CAUSES = {EnvironmentNotReadyError: ExitCode.NOT_READY, UndoIncompleteError: ExitCode.UNDO_INCOMPLETE}
-# With several causes, the one that most needs somebody's hand.
-PRECEDENCE = (ExitCode.UNDO_INCOMPLETE, ExitCode.NOT_READY, ExitCode.INTERRUPTED, ExitCode.FAILED)
 
 
 class Run:
@@ -37,12 +33,13 @@ class Run:
         self.config = config
         self.options = options
         self.id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        self.folder = config.rootpath / "artifacts" / self.id
         self.waiting = Waiting(options.time_scale, self.show)
         self.forwards: list[PortForward] = []
         self.results: dict[str, Result] = {}
         self._state: Callable[[], State | None] = lambda: None
         self.masking = Masking()
+        self._artifacts = Artifacts(config.rootpath, self.id, self.masking)
+        self.folder = self._artifacts.folder
         self._causes: set[int] = set()
         self._stopped = ""
         if not options.plan and not config.option.collectonly:
@@ -50,10 +47,7 @@ class Run:
 
     def _prepare(self) -> None:
         terminate_like_interrupt()
-        self.folder.mkdir(parents=True)
-        latest = self.folder.parent / "latest"
-        latest.unlink(missing_ok=True)
-        latest.symlink_to(self.id)
+        self._artifacts.create()
         self.config.option.xmlpath = self.config.option.xmlpath or str(self.folder / "junit.xml")
 
     def diagnose_with(self, state: Callable[[], State]) -> None:
@@ -103,8 +97,8 @@ class Run:
         if call.excinfo and outcome.failed:
             if isinstance(call.excinfo.value, UndoIncompleteError):
                 item.session.shouldstop = str(call.excinfo.value)
-            self._causes |= {code for kind, code in CAUSES.items() if isinstance(call.excinfo.value, kind)}
-            details = self._keep(f"failures/{result.entry.id}-{outcome.when}.txt", str(outcome.longrepr))
+            self._causes |= exit_codes(call.excinfo.value)
+            details = self._artifacts.keep(f"failures/{result.entry.id}-{outcome.when}.txt", str(outcome.longrepr))
             explanation = explain(call.excinfo.value, result.entry, self._state(), details)
             result.fail(explanation)
             outcome.longrepr = self.masking.mask("\n".join(explanation.lines()))
@@ -129,13 +123,9 @@ class Run:
             self.show(f"undo incomplete: {error}")
         if self.options.plan or not self.folder.exists():
             return
-        codes = self._causes | {int(exitstatus)}
-        session.exitstatus = next((code for code in PRECEDENCE if code in codes), int(exitstatus))
-        for result in self.results.values():
-            if lines := "\n".join(result.timeline.lines()):
-                self._keep(f"timeline/{result.entry.id}.jsonl", lines)
+        session.exitstatus = most_urgent(self._causes | {int(exitstatus)}, int(exitstatus))
         timelines = {result.entry.id: result.timeline for result in self.results.values()}
-        report.write(self.folder, self.summary(session.exitstatus), timelines, self.masking.mask)
+        report.write(self._artifacts, self.summary(session.exitstatus), timelines)
 
     def summary(self, exit_code: int) -> dict[str, Any]:
         """The whole run as report.json has it."""
@@ -152,10 +142,4 @@ class Run:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say where the reports are."""
         if self.folder.exists():
-            terminalreporter.write_line(f"reports: {os.path.relpath(self.folder)}")
-
-    def _keep(self, name: str, text: str) -> str:
-        file = self.folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(self.masking.mask(text))
-        return os.path.relpath(file)
+            terminalreporter.write_line(f"reports: {self.folder.relative_to(self.config.rootpath)}")

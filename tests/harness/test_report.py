@@ -9,8 +9,10 @@ import jsonschema
 import pytest
 
 from acceptance.harness import report
+from acceptance.harness.artifacts import Artifacts
 from acceptance.harness.catalogue import ENTRIES
 from acceptance.harness.diagnostics import Explanation
+from acceptance.harness.masking import Masking
 from acceptance.harness.page import TEMPLATE
 from acceptance.harness.results import Result
 from acceptance.harness.timeline import Seen, Timeline
@@ -50,8 +52,12 @@ def summary(results: list[Result]) -> dict[str, Any]:
 @pytest.fixture
 def written(tmp_path: Path, summary: dict[str, Any], results: list[Result]) -> Path:
     timelines: dict[str, Timeline] = {result.entry.id: result.timeline for result in results}
-    report.write(tmp_path, summary, timelines, lambda text: text.replace("hunter2", "*****"))
-    return tmp_path
+    masking = Masking()
+    masking.hide("hunter2")
+    artifacts = Artifacts(tmp_path, "run", masking)
+    artifacts.create()
+    report.write(artifacts, summary, timelines)
+    return artifacts.folder
 
 
 def test_report_json_keeps_to_its_published_schema(written: Path) -> None:
@@ -75,4 +81,4 @@ def test_page_needs_nothing_from_elsewhere_and_runs_no_script(written: Path) -> 
 
 
 def test_no_report_carries_a_secret(written: Path) -> None:
-    assert not [file.name for file in written.iterdir() if "hunter2" in file.read_text()]
+    assert not [file.name for file in written.rglob("*.*") if "hunter2" in file.read_text()]

@@ -1,0 +1,58 @@
+"""Likely causes in what the sidecar and `/ready` say."""
+
+from collections.abc import Iterator
+
+from acceptance.harness import system
+from acceptance.harness.finding import Finding
+from acceptance.harness.state import State
+
+
+def components(state: State) -> Iterator[Finding]:
+    """Components that do not exist or are not for the agent."""
+    existing = state.cluster.dapr_resources(system.NAMESPACE, "components")
+    for name in (system.PUBSUB, system.STATESTORE):
+        look = f"kubectl -n {system.NAMESPACE} get component {name} -o yaml"
+        if name not in existing:
+            yield Finding(f"Component {name} does not exist", look)
+        elif system.AGENT not in existing[name].get("scopes", [system.AGENT]):
+            yield Finding(f"Component {name} is not scoped to {system.AGENT}", look)
+
+
+def loading(state: State) -> Iterator[Finding]:
+    """Components that exist but that the sidecar runs without."""
+    loaded = {one["name"] for one in state.metadata.get("components", [])}
+    for name in (system.PUBSUB, system.STATESTORE):
+        if state.metadata and name not in loaded:
+            yield Finding(
+                f"Component {name} exists but the sidecar has not loaded it",
+                f"kubectl -n {system.NAMESPACE} logs deploy/{system.AGENT} -c daprd",
+            )
+
+
+def subscription(state: State) -> Iterator[Finding]:
+    """The subscription the sidecar holds."""
+    held = [f"{one['pubsubname']}/{one['topic']}" for one in state.metadata.get("subscriptions", [])]
+    if state.metadata and f"{system.PUBSUB}/{system.TOPIC}" not in held:
+        yield Finding(
+            f"the sidecar is subscribed to {', '.join(held) or 'nothing'}, not to {system.TOPIC}",
+            f"kubectl -n {system.NAMESPACE} logs deploy/{system.AGENT} -c daprd",
+        )
+
+
+def backend_checks(state: State) -> Iterator[Finding]:
+    """What /ready says of the backends themselves."""
+    yield from _named(state, {"database", "pubsub"})
+
+
+def other_checks(state: State) -> Iterator[Finding]:
+    """What /ready says of everything else."""
+    yield from _named(state, system.CHECKS - {"database", "pubsub"})
+
+
+def _named(state: State, names: set[str]) -> Iterator[Finding]:
+    for name in sorted(names & state.checks.keys()):
+        if state.checks[name].get("status") != "ok":
+            yield Finding(
+                f"/ready names {name}: {state.checks[name].get('error') or state.checks[name]}",
+                f"kubectl -n {system.NAMESPACE} logs deploy/{system.AGENT} -c fastapi",
+            )
