@@ -10,7 +10,7 @@ from acceptance.controls.catalogue import Control
 from acceptance.harness import system
 from acceptance.harness.kubectl import Kubectl, KubectlError
 
-PROGRAM = Path(__file__).with_name("sabotage.py")
+PROGRAM = Path(__file__).with_name("sabotage")
 CONFIG_MAP = "acceptance-sabotage"
 AGENT = (system.NAMESPACE, f"deployment/{system.AGENT}")
 WORKLOADS = (
@@ -55,15 +55,15 @@ def _wrap(kubectl: Kubectl, name: str) -> None:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": CONFIG_MAP, "namespace": system.NAMESPACE},
-        "data": {PROGRAM.name: PROGRAM.read_text()},
+        "data": {file.name: file.read_text() for file in PROGRAM.glob("*.py")},
     }
     kubectl.run("apply", "-f", "-", stdin=json.dumps(config_map))
     container = {
         "name": system.AGENT_APP.container,
-        "command": ["python", f"/sabotage/{PROGRAM.name}"],
+        "command": ["python", "-m", PROGRAM.name],
         "args": ["agent"],
-        "env": [{"name": "SABOTAGE", "value": name}, {"name": "PYTHONPATH", "value": "/app"}],
-        "volumeMounts": [{"name": "sabotage", "mountPath": "/sabotage"}],
+        "env": [{"name": "SABOTAGE", "value": name}, {"name": "PYTHONPATH", "value": "/sabotage:/app"}],
+        "volumeMounts": [{"name": "sabotage", "mountPath": f"/sabotage/{PROGRAM.name}"}],
     }
     volume = {"name": "sabotage", "configMap": {"name": CONFIG_MAP}}
     # No pod of the real application may go on beside the tampered one.

@@ -8,9 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from acceptance.controls.sabotage import SABOTAGES, App, Layer, Receive, Scope, Send
+from acceptance.controls.sabotage.exchange import App, Receive, Scope, Send
+from acceptance.controls.sabotage.layer import SABOTAGES, Layer
 
 CHECKS = {"checks": {"pubsub": {"status": "failed"}, "api": {"status": "ok"}}}
+WITHOUT_SIDECAR = {"checks": {"dapr": {"status": "failing"}, "statestore": {"status": "failing"}}}
 Ask = Callable[..., httpx.Response]
 EVENT = {"id": "1", "data": {"metadata": {"key": "a", "amount": 7}}}
 
@@ -90,3 +92,13 @@ def test_one_event_is_repeated_under_another_id(ask: Ask, seen: list[Any]) -> No
     ask("repeats-an-event", "POST", "/subscribe", EVENT)
     assert [one["data"] for one in seen] == [EVENT["data"]] * 2
     assert len({one["id"] for one in seen}) == 2
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "status"), [("ready-without-sidecar", 200), ("ready-without-database", 503), ("ready-by-ports", 503)]
+)
+def test_readiness_forgives_only_what_the_sabotage_takes_for_granted(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, sabotage: str, status: int
+) -> None:
+    monkeypatch.setattr("tests.harness.test_sabotage.CHECKS", WITHOUT_SIDECAR)
+    assert ask(sabotage, "GET", "/ready").status_code == status

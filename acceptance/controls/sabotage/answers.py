@@ -1,0 +1,45 @@
+"""Answers that are made up."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+from .exchange import Answer, Exchange
+
+STATE: dict[str, Any] = {}
+
+
+async def health_in_other_words(exchange: Exchange) -> Answer:
+    """Healthy, but not as documented."""
+    return (200, {"state": "up"}) if exchange.call == ("GET", "health") else await exchange.inner()
+
+
+async def query_that_invents(exchange: Exchange) -> Answer:
+    """A query that never reaches PostgreSQL."""
+    if exchange.call != ("GET", "db"):
+        return await exchange.inner()
+    return 200, {"status": "ok", "postgres_version": "PostgreSQL 17.0", "table_count": 1}
+
+
+async def state_in_memory(exchange: Exchange) -> Answer:
+    """State that dies with the pod."""
+    method, route = exchange.call
+    if route != "state":
+        return await exchange.inner()
+    if method == "POST":
+        saved = json.loads(exchange.body)
+        STATE[saved["key"]] = saved["value"]
+        return 200, {"status": "saved", "key": saved["key"]}
+    key = exchange.scope["path"].rpartition("/")[2]
+    if method == "DELETE":
+        STATE.pop(key, None)
+        return 200, {"status": "deleted", "key": key}
+    return (200, {"key": key, "value": STATE[key]}) if key in STATE else (404, {"title": "Not Found"})
+
+
+async def publish_nowhere(exchange: Exchange) -> Answer:
+    """A publish that promises and does nothing."""
+    if exchange.call != ("POST", "publish"):
+        return await exchange.inner()
+    message = json.loads(exchange.body)["message"]
+    return 200, {"status": "published", "topic": "agent-events", "message": message, "id": str(uuid4())}

@@ -1,0 +1,43 @@
+"""One request on its way to the application, and its answer on the way back."""
+
+import json
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Answer = tuple[int, Any]
+
+MARK = re.compile(rb'"amount":\s*7\s*[,}]')
+
+
+class Exchange:
+    """One request: its body, and the application to pass it on to."""
+
+    def __init__(self, app: App, scope: Scope, body: bytes) -> None:
+        self.app, self.scope, self.body = app, scope, body
+        self.call = (scope["method"], scope["path"].strip("/").split("/")[0])
+
+    async def inner(self, body: bytes | None = None) -> Answer:
+        """What the real application answers."""
+        answer: dict[str, Any] = {"status": 500, "body": b""}
+
+        async def receive() -> MutableMapping[str, Any]:
+            return {"type": "http.request", "body": self.body if body is None else body}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            answer["status"] = message.get("status", answer["status"])
+            answer["body"] += message.get("body", b"")
+
+        length = str(len(self.body if body is None else body)).encode()
+        headers = [(b"content-length", length), *(one for one in self.scope["headers"] if one[0] != b"content-length")]
+        await self.app({**self.scope, "headers": headers}, receive, send)
+        return answer["status"], json.loads(answer["body"] or b"null")
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether this is the delivery of the one event that is tampered with: amount 7."""
+        return self.call == ("POST", "subscribe") and bool(MARK.search(self.body))

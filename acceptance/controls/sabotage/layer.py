@@ -1,0 +1,48 @@
+"""A layer around the application, with the one sabotage that SABOTAGE names."""
+
+import json
+import os
+from collections.abc import Awaitable, Callable
+
+from . import answers, events, readiness
+from .exchange import Answer, App, Exchange, Receive, Scope, Send
+
+SABOTAGES: dict[str, Callable[[Exchange], Awaitable[Answer]]] = {
+    one.__name__.replace("_", "-"): one
+    for one in (
+        answers.health_in_other_words,
+        answers.query_that_invents,
+        answers.state_in_memory,
+        answers.publish_nowhere,
+        events.subscribes_elsewhere,
+        events.loses_an_event,
+        events.repeats_an_event,
+        readiness.ready_without_pubsub,
+        readiness.ready_without_database,
+        readiness.ready_without_sidecar,
+        readiness.ready_by_ports,
+        readiness.ready_always,
+    )
+}
+
+
+class Layer:
+    """The tampering, around every request."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._sabotage = SABOTAGES[os.environ["SABOTAGE"]]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, tampered with."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        status, answer = await self._sabotage(Exchange(self._app, scope, body))
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(answer).encode()})

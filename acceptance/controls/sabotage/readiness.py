@@ -1,0 +1,71 @@
+"""Readiness that looks at less than it should."""
+
+import asyncio
+
+from .exchange import Answer, Exchange
+
+CHECKS = ("api", "database", "dapr", "pubsub", "statestore")
+NEEDS = {"pubsub": "kafka", "database": "postgres", "statestore": "postgres"}
+PORTS = {"kafka": ("kafka.kafka", 9092), "postgres": ("postgres-postgresql.postgres", 5432)}
+OK = 200
+
+
+async def ready_without_pubsub(exchange: Exchange) -> Answer:
+    """A readiness that does not look at Kafka."""
+    status, body = await exchange.inner()
+    if exchange.call == ("GET", "ready"):
+        body.get("checks", {}).pop("pubsub", None)
+    return status, body
+
+
+async def ready_without_database(exchange: Exchange) -> Answer:
+    """A readiness that takes PostgreSQL for granted."""
+    return await ready_despite(exchange, {"database", "statestore"})
+
+
+async def ready_without_sidecar(exchange: Exchange) -> Answer:
+    """A readiness that takes the sidecar for granted."""
+    return await ready_despite(exchange, {"dapr", "statestore"})
+
+
+async def ready_by_ports(exchange: Exchange) -> Answer:
+    """A readiness that takes a port that accepts connections for a backend that works."""
+    accepting = {name for name, address in PORTS.items() if await accepts(address)}
+    fine = {check for check, needs in NEEDS.items() if needs in accepting}
+    return await ready_despite(exchange, fine)
+
+
+async def ready_always(exchange: Exchange) -> Answer:
+    """A readiness that looks at nothing."""
+    if exchange.call != ("GET", "ready"):
+        return await exchange.inner()
+    return ready()
+
+
+async def ready_despite(exchange: Exchange, forgiven: set[str]) -> Answer:
+    """What /ready would say if these checks were fine."""
+    status, body = await exchange.inner()
+    if exchange.call != ("GET", "ready") or status == OK:
+        return status, body
+    failing = {name for name, check in body["checks"].items() if check["status"] != "ok"}
+    return (
+        (200, {"status": "ready", "checks": {name: {"status": "ok"} for name in CHECKS}})
+        if failing <= forgiven
+        else (status, body)
+    )
+
+
+async def accepts(address: tuple[str, int]) -> bool:
+    """Whether somebody accepts a connection."""
+    try:
+        async with asyncio.timeout(0.5):
+            _, writer = await asyncio.open_connection(*address)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def ready() -> Answer:
+    """That everything is fine."""
+    return OK, {"status": "ready", "checks": {name: {"status": "ok"} for name in CHECKS}}
