@@ -142,8 +142,8 @@ class Monitor:
             raise CheckFailedError(f"not loaded by the sidecar: {', '.join(self._missing)}", kafka_only=kafka_only)
 
     async def _recover(self) -> None:
-        available = {name for name, dependency in self.dependencies.items() if dependency.error is None}
-        if self._recovery.is_due(self._missing, available, monotonic()) and not self._is_draining():
+        away = {name for name, one in self.dependencies.items() if one.error not in (None, NOT_CHECKED)}
+        if self._recovery.is_due(self._missing, away, monotonic()) and not self._is_draining():
             logger.warning("Restarting the sidecar: it lacks %s, whose backends answer", ", ".join(self._missing or ()))
             try:
                 await self._sidecar.shutdown()

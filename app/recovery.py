@@ -3,38 +3,39 @@
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
-NEVER = float("-inf")
-
 
 class Recovery:
-    """The rule, without clock or network: one restart for everything, once every backend that it takes is there.
+    """The rule, without clock or network: one restart for everything, once every backend that it takes is back.
 
     The kubelet delays a second restart, and each one after it for longer. So none is spent while another would have to
-    follow; and for what the last one did not cure, such as a Component that was deleted, one only now and then.
+    follow, nor for a Component whose backend was there all the while: it was deleted, and the sidecar loads it by itself
+    when it is put back. What is still missing after `interval_seconds` all the same is worth another try.
     """
 
     def __init__(self, grace_seconds: float, interval_seconds: float) -> None:
         self._grace_seconds = grace_seconds
         self._interval_seconds = interval_seconds
         self._curable_since: float | None = None
-        self._restarted_at = NEVER
+        self._was_away: set[str] = set()
 
-    def is_due(self, missing: Mapping[str, str] | None, available: AbstractSet[str], now: float) -> bool:
+    def is_due(self, missing: Mapping[str, str] | None, away: AbstractSet[str], now: float) -> bool:
         """Return whether to restart the sidecar now.
 
         `missing` maps each thing the sidecar lacks to the backend it needs, None while the sidecar does not say;
-        `available` has the backends that answer.
+        `away` has the backends that do not answer.
         """
-        if missing is None:
+        if missing is not None and not missing:
+            self._was_away.clear()
+        self._was_away |= away
+        backends = set((missing or {}).values())
+        if not backends or backends & away:
             self._curable_since = None
-            return False
-        if not missing or not available >= set(missing.values()):
-            self._curable_since = None
-            self._restarted_at = NEVER  # the next return of a backend is worth another restart
             return False
         if self._curable_since is None:
             self._curable_since = now
-        if now - self._curable_since < self._grace_seconds or now - self._restarted_at < self._interval_seconds:
+        patience = self._grace_seconds if backends & self._was_away else self._interval_seconds
+        if now - self._curable_since < patience:
             return False
-        self._restarted_at = now
+        self._curable_since = now
+        self._was_away.clear()
         return True

@@ -9,77 +9,94 @@ PUBSUB = {"component kafka-pubsub": "pubsub", "subscription agent-events": "pubs
 STATESTORE = {"component postgres-statestore": "database"}
 BOTH = PUBSUB | STATESTORE
 BACKENDS = {"pubsub", "database"}
+NONE: set[str] = set()
 
 
 def recovery() -> Recovery:
     return Recovery(grace_seconds=3, interval_seconds=600)
 
 
-def restarts(rule: Recovery, missing: Mapping[str, str] | None, available: set[str], *seconds: int) -> list[int]:
-    return [now for now in range(*seconds) if rule.is_due(missing, available, now)]
+def restarts(rule: Recovery, missing: Mapping[str, str] | None, away: set[str], *seconds: int) -> list[int]:
+    return [now for now in range(*seconds) if rule.is_due(missing, away, now)]
 
 
 def test_nothing_missing_is_left_alone() -> None:
-    assert restarts(recovery(), {}, BACKENDS, 100) == []
+    assert restarts(recovery(), {}, NONE, 1000) == []
 
 
 def test_a_sidecar_that_does_not_answer_is_left_alone() -> None:
-    assert restarts(recovery(), None, BACKENDS, 100) == []
+    assert restarts(recovery(), None, NONE, 1000) == []
 
 
 def test_what_is_missing_is_left_alone_while_its_backend_is_away() -> None:
-    assert restarts(recovery(), BOTH, set(), 100) == []
+    assert restarts(recovery(), BOTH, BACKENDS, 1000) == []
 
 
 def test_a_restart_is_due_once_the_backend_is_back_for_the_grace_period() -> None:
     rule = recovery()
-    restarts(rule, PUBSUB, set(), 100)
-    assert restarts(rule, PUBSUB, {"pubsub"}, 100, 110) == [103]
+    restarts(rule, PUBSUB, {"pubsub"}, 100)
+    assert restarts(rule, PUBSUB, NONE, 100, 110) == [103]
 
 
-def test_the_grace_period_starts_anew_when_the_thing_was_there_in_between() -> None:
+def test_a_backend_that_went_away_while_the_sidecar_did_not_answer_counts_too() -> None:
     rule = recovery()
-    restarts(rule, PUBSUB, {"pubsub"}, 0, 3)
-    rule.is_due({}, {"pubsub"}, 3)
-    assert restarts(rule, PUBSUB, {"pubsub"}, 4, 10) == [7]
+    restarts(rule, None, {"pubsub"}, 10)
+    assert restarts(rule, PUBSUB, NONE, 10, 20) == [13]
+
+
+def test_another_backend_that_was_away_does_not_count() -> None:
+    rule = recovery()
+    restarts(rule, PUBSUB, {"database"}, 10)
+    assert restarts(rule, PUBSUB, NONE, 10, 100) == []
 
 
 def test_the_grace_period_starts_anew_when_the_sidecar_did_not_answer_in_between() -> None:
     rule = recovery()
-    restarts(rule, PUBSUB, {"pubsub"}, 0, 3)
-    rule.is_due(None, {"pubsub"}, 3)
-    assert restarts(rule, PUBSUB, {"pubsub"}, 4, 10) == [7]
+    restarts(rule, PUBSUB, {"pubsub"}, 1)
+    restarts(rule, PUBSUB, NONE, 1, 3)
+    rule.is_due(None, NONE, 3)
+    assert restarts(rule, PUBSUB, NONE, 4, 10) == [7]
 
 
 def test_the_grace_period_starts_anew_when_the_backend_went_away_in_between() -> None:
     rule = recovery()
-    restarts(rule, PUBSUB, {"pubsub"}, 0, 3)
-    rule.is_due(PUBSUB, set(), 3)
-    assert restarts(rule, PUBSUB, {"pubsub"}, 4, 10) == [7]
+    restarts(rule, PUBSUB, {"pubsub"}, 1)
+    restarts(rule, PUBSUB, NONE, 1, 3)
+    rule.is_due(PUBSUB, {"pubsub"}, 3)
+    assert restarts(rule, PUBSUB, NONE, 4, 10) == [7]
 
 
-def test_what_a_restart_did_not_cure_gets_the_next_one_after_the_interval() -> None:
-    assert restarts(recovery(), STATESTORE, {"database"}, 1500) == [3, 603, 1203]
+def test_an_outage_from_before_the_sidecar_had_everything_is_forgotten() -> None:
+    rule = recovery()
+    restarts(rule, PUBSUB, {"pubsub"}, 1)
+    rule.is_due({}, NONE, 1)
+    assert restarts(rule, PUBSUB, NONE, 2, 100) == []
+
+
+def test_a_deleted_component_is_left_to_the_sidecar_for_the_interval() -> None:
+    assert restarts(recovery(), STATESTORE, NONE, 1500) == [600, 1200]
 
 
 def test_a_sidecar_that_is_away_while_it_restarts_gets_no_second_restart() -> None:
     rule = recovery()
-    restarts(rule, STATESTORE, {"database"}, 4)
-    rule.is_due(None, {"database"}, 4)
-    assert restarts(rule, STATESTORE, {"database"}, 5, 100) == []
+    restarts(rule, STATESTORE, {"database"}, 1)
+    assert restarts(rule, STATESTORE, NONE, 1, 6) == [4]
+    rule.is_due(None, NONE, 6)
+    assert restarts(rule, STATESTORE, NONE, 7, 100) == []
 
 
 def test_a_backend_that_went_away_and_came_back_gets_a_restart_of_its_own() -> None:
     rule = recovery()
-    restarts(rule, STATESTORE, {"database"}, 5)
-    restarts(rule, STATESTORE, set(), 5, 50)
-    assert restarts(rule, STATESTORE, {"database"}, 50, 60) == [53]
+    for begins in (0, 50):
+        restarts(rule, STATESTORE, {"database"}, begins, begins + 10)
+        assert restarts(rule, STATESTORE, NONE, begins + 10, begins + 20) == [begins + 13]
 
 
 def test_backends_that_come_back_one_after_the_other_get_one_restart_together() -> None:
     rule = recovery()
-    assert restarts(rule, BOTH, {"pubsub"}, 30) == []
-    assert restarts(rule, BOTH, BACKENDS, 30, 40) == [33]
+    restarts(rule, BOTH, BACKENDS, 5)
+    assert restarts(rule, BOTH, {"database"}, 5, 30) == []
+    assert restarts(rule, BOTH, NONE, 30, 40) == [33]
 
 
 def test_missing_things_are_read_from_the_metadata() -> None:

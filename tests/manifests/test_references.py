@@ -57,9 +57,15 @@ def test_a_mount_has_its_volume_and_a_volume_its_configmap(overlay: Overlay) -> 
 def test_scopes_name_apps_that_exist(overlay: Overlay) -> None:
     apps = {annotations(workload).get("dapr.io/app-id") for workload in with_pods(overlay.objects)}
     for manifest in overlay.objects:
-        if manifest["apiVersion"] == DAPR:
+        if manifest["apiVersion"] == DAPR and manifest["kind"] != "Configuration":
             assert manifest["scopes"], f"{title(manifest)} is not scoped"
             assert set(manifest["scopes"]) <= apps, f"{title(manifest)}: no app {set(manifest['scopes']) - apps}"
+
+
+def test_the_agents_sidecar_reads_a_configuration_that_exists_and_reloads_components(overlay: Overlay) -> None:
+    agent = annotations(named(overlay.objects, "Deployment", "fastapi-dapr-agent"))
+    configuration = named(overlay.objects, "Configuration", agent["dapr.io/config"])
+    assert {"name": "HotReload", "enabled": True} in configuration["spec"]["features"]
 
 
 def test_policies_target_components_that_exist(overlay: Overlay) -> None:
