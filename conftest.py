@@ -1,6 +1,7 @@
 """Options of the acceptance suite and the cluster it runs on, for the whole run."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
 
 import pytest
 
@@ -19,8 +20,13 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """The cluster of this run; without one the run ends here, with exit code 10."""
     from acceptance.harness.environment import opened  # noqa: PLC0415 -- the client is slow to import, unit tests do without
 
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
     try:
-        with opened(options.parse(request.config), lambda: request.session.testsfailed > 0) as cluster:
+        with ExitStack() as stack:
+            # What creates a cluster shows its progress.
+            with capture.global_and_fixture_disabled() if capture else nullcontext():
+                parsed = options.parse(request.config)
+                cluster = stack.enter_context(opened(parsed, lambda: request.session.testsfailed > 0))
             yield cluster
     except EnvironmentNotReadyError as error:
         pytest.exit(f"environment not ready: {error}", returncode=ExitCode.NOT_READY)

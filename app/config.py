@@ -61,7 +61,7 @@ class Settings(ServiceSettings):
     check_timeout_seconds: Seconds = 1.0
     """Period + timeout bound how late a loss shows in `/ready`."""
     sidecar_grace_seconds: Seconds = 2.0
-    """How long a Component or subscription may be missing after its backend is back, before the sidecar is restarted."""
+    """How long a Component or subscription may be missing once its backend is back, until the sidecar is restarted."""
     sidecar_restart_interval_seconds: Annotated[float, Field(ge=1, le=86400)] = 120.0
     """The same while its backend was there all the time; the sidecar itself tries again each minute."""
     max_event_attempts: Annotated[int, Field(ge=1, le=100)] = 3

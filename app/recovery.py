@@ -8,8 +8,8 @@ class Recovery:
     """The rule, without clock or network: one restart for everything, once every backend that it takes is back.
 
     The kubelet delays a second restart, and each one after it for longer. So none is spent while another would have to
-    follow, nor for a Component whose backend was there all the while: it was deleted, and the sidecar loads it by itself
-    when it is put back. What is still missing after `interval_seconds` all the same is worth another try.
+    follow, nor for a Component whose backend was there all the while: that one was deleted, and the sidecar loads it by
+    itself when it is put back. What is still missing after `interval_seconds` is worth a try all the same.
     """
 
     def __init__(self, grace_seconds: float, interval_seconds: float) -> None:

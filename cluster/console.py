@@ -73,7 +73,6 @@ def run(
     say(f"    $ {shlex.join(argv)}")
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{time.strftime('%Y%m%dT%H%M%S')}-{Path(argv[0]).name}-{time.monotonic_ns() % 10**6:06d}.log"
-    started = time.monotonic()
     try:
         process = subprocess.Popen(
             argv,
@@ -88,23 +87,31 @@ def run(
     except FileNotFoundError:
         raise SurroundingsError(f"{argv[0]} is not installed") from None
     last = [""]
-    over = threading.Event()
-    threading.Thread(target=_beat, args=(over, started, last), daemon=True).start()
-    with process, log.open("w", errors="replace") as output:
+    with process, log.open("w", errors="replace") as output, beating(last):
         for line in process.stdout or ():
             output.write(line)
             output.flush()
             last[0] = line.strip() or last[0]
             if not quiet:
                 say(f"      {line.rstrip()}")
-    over.set()
     if process.returncode:
         raise CommandError(argv, process.returncode, log)
 
 
-def _beat(over: threading.Event, started: float, last: list[str]) -> None:
-    while not over.wait(HEARTBEAT_SECONDS):
-        say(f"      ... {time.monotonic() - started:.0f} s  {last[0][:120]}")
+@contextmanager
+def beating(last: Sequence[str]) -> Iterator[None]:
+    """Give a sign of life every 10 s: how long already, and the one line in `last`, which may change."""
+    started, over = time.monotonic(), threading.Event()
+
+    def beat() -> None:
+        while not over.wait(HEARTBEAT_SECONDS):
+            say(f"      ... {time.monotonic() - started:.0f} s  {last[0][:120]}")
+
+    threading.Thread(target=beat, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def ask(command: Sequence[str | Path], *, timeout: float = 30) -> str | None:

@@ -14,7 +14,7 @@ from pytest_kubernetes.providers.base import AClusterManager  # type: ignore[imp
 
 from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteError
 from acceptance.harness.kubectl import Kubectl
-from cluster import agent_image, dapr, images
+from cluster import agent_image, console, dapr, images
 from cluster.console import SurroundingsError
 from cluster.paths import CHECKOUT, VERSIONS
 
@@ -43,7 +43,8 @@ def _make(provider: str, manager: AClusterManager, kubeconfig: Path) -> str:
     """Create the cluster and fill it; its context."""
     try:
         with _environment(KUBECONFIG=str(kubeconfig)):
-            manager.create(ClusterOptions(kubeconfig_path=kubeconfig), timeout=READY_S)
+            with console.phase(f"A {provider} cluster, {NAME}"), console.beating([f"{provider} creates it"]):
+                manager.create(ClusterOptions(kubeconfig_path=kubeconfig), timeout=READY_S)
             context = str(yaml.safe_load(kubeconfig.read_text())["current-context"])
             if images.are_local() and provider == "kind":
                 images.make("--into", f"{NAME}-control-plane")
