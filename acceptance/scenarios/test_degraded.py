@@ -22,7 +22,7 @@ SERVING = ("state", "query", "invoked state", "invoked query")
 
 
 @pytest.mark.usefixtures("serve_degraded")
-@proves("scenario-15-degraded-kafka-killed", "scenario-16-degraded-kafka-restarted")
+@proves("scenario-24-degraded-kafka-killed", "scenario-25-degraded-kafka-restarted")
 def test_state_queries_and_invocation_go_on_while_kafka_is_away(
     entry: Entry,
     cluster: Cluster,

@@ -23,7 +23,7 @@ LOADED = {
 }
 
 
-@proves("scenario-12-sidecar-hung")
+@proves("scenario-21-sidecar-hung")
 def test_a_sidecar_that_hangs_is_named_and_all_recovers(
     entry: Entry, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, measure: Measure
 ) -> None:
@@ -39,7 +39,7 @@ def test_a_sidecar_that_hangs_is_named_and_all_recovers(
     measure("first_event_s", first_event)
 
 
-@proves("scenario-13-pubsub-missing", "scenario-14-statestore-missing")
+@proves("scenario-22-pubsub-missing", "scenario-23-statestore-missing")
 def test_a_sidecar_without_a_component_is_named_and_all_recovers(
     entry: Entry,
     cluster: Cluster,

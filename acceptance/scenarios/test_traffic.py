@@ -22,10 +22,10 @@ SENT_WITHIN_S = 15
 
 
 @proves(
-    "scenario-17-traffic-kafka-killed",
-    "scenario-18-traffic-kafka-frozen",
-    "scenario-19-traffic-postgres-frozen",
-    "scenario-20-traffic-postgres-killed",
+    "scenario-26-traffic-kafka-killed",
+    "scenario-27-traffic-kafka-frozen",
+    "scenario-28-traffic-postgres-frozen",
+    "scenario-29-traffic-postgres-killed",
     "endurance-traffic-postgres-killed",
 )
 def test_requests_are_answered_in_time_and_no_event_is_lost_while_a_backend_is_away(

@@ -1,12 +1,16 @@
 """Answers that are made up."""
 
+import asyncio
 import json
 from typing import Any
 from uuid import uuid4
 
+from app.health import Monitor
+
 from .exchange import Answer, Exchange
 
 STATE: dict[str, Any] = {}
+LATE_S = 5.5
 
 
 async def health_in_other_words(exchange: Exchange) -> Answer:
@@ -43,3 +47,23 @@ async def publish_nowhere(exchange: Exchange) -> Answer:
         return await exchange.inner()
     message = json.loads(exchange.body)["message"]
     return 200, {"status": "published", "topic": "agent-events", "message": message, "id": str(uuid4())}
+
+
+async def queries_late(exchange: Exchange) -> Answer:
+    """A query that takes longer than anybody was promised."""
+    if exchange.call == ("GET", "db"):
+        await asyncio.sleep(LATE_S)
+    return await exchange.inner()
+
+
+async def publishes_late(exchange: Exchange) -> Answer:
+    """A publish that takes longer than anybody was promised."""
+    if exchange.call == ("POST", "publish"):
+        await asyncio.sleep(LATE_S)
+    return await exchange.inner()
+
+
+async def publishes_regardless(exchange: Exchange) -> Answer:
+    """A publish that does not ask the checks first."""
+    Monitor.require = lambda *_: None  # type: ignore[method-assign]  # the sabotage itself
+    return await exchange.inner()

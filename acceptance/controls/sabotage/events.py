@@ -26,3 +26,11 @@ async def repeats_an_event(exchange: Exchange) -> Answer:
         event = json.loads(exchange.body)
         await exchange.inner(json.dumps({**event, "id": str(uuid4())}).encode())
     return await exchange.inner()
+
+
+async def drops_what_has_to_wait(exchange: Exchange) -> Answer:
+    """A handler that gives an event up when a dependency is away."""
+    status, body = await exchange.inner()
+    if exchange.call == ("POST", "subscribe") and body == {"status": "RETRY"}:
+        body = {"status": "DROP"}
+    return status, body

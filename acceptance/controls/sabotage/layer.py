@@ -14,13 +14,18 @@ SABOTAGES: dict[str, Callable[[Exchange], Awaitable[Answer]]] = {
         answers.query_that_invents,
         answers.state_in_memory,
         answers.publish_nowhere,
+        answers.publishes_late,
+        answers.publishes_regardless,
+        answers.queries_late,
         events.subscribes_elsewhere,
         events.loses_an_event,
         events.repeats_an_event,
+        events.drops_what_has_to_wait,
         readiness.ready_without_pubsub,
         readiness.ready_without_database,
         readiness.ready_without_sidecar,
         readiness.ready_by_ports,
+        readiness.ready_strictly,
         readiness.ready_always,
     )
 }

@@ -35,6 +35,12 @@ async def ready_by_ports(exchange: Exchange) -> Answer:
     return await ready_despite(exchange, fine)
 
 
+async def ready_strictly(exchange: Exchange) -> Answer:
+    """A readiness that does not know another view than the strict one."""
+    exchange.scope["query_string"] = b""
+    return await exchange.inner()
+
+
 async def ready_always(exchange: Exchange) -> Answer:
     """A readiness that looks at nothing."""
     if exchange.call != ("GET", "ready"):
