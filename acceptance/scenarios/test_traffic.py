@@ -63,6 +63,7 @@ def test_requests_are_answered_in_time_and_no_event_is_lost_while_a_backend_is_a
     waiting.until("every published event to be applied", applied, bound("applied_s"))
 
     measure("answer_s", slowest_s(load.answers("publish", "query", "state")))
+    measure("ready_again_s", max(0.0, watched.settled("ready", "200", red) - back))
     measure("first_event_s", first_event)
     measure("dead_lettered", account.dead_lettered())
     measure("applied_twice", account.twice())
