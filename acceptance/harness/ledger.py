@@ -93,13 +93,13 @@ def compare(ledger: Mapping[str, Write], effects: Sequence[Effect], totals: Tota
 
 
 def in_flight(ledger: Mapping[str, Write], effects: Sequence[Effect], killed: float) -> int:
-    """How many writes were on their way when the agent was killed: begun while it took connections, applied later."""
+    """How many writes were on their way when the agent was killed: begun while it took connections, not applied yet."""
     refused = [
         one.invoked for one in ledger.values() if one.invoked >= killed and one.answers[:1] == (REFUSED_CONNECTION,)
     ]
     gone = min(refused, default=-math.inf)
-    late = {one.id for one in effects if one.at > gone} - {one.id for one in effects if one.at <= gone}
-    return sum(one.invoked < gone and one.id in late for one in ledger.values())
+    applied = {one.id for one in effects if one.at <= gone}
+    return sum(one.invoked < gone and one.id not in applied for one in ledger.values())
 
 
 def _wrong_totals(effects: Sequence[Effect], totals: Totals) -> int:

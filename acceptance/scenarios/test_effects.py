@@ -134,6 +134,6 @@ def test_every_acknowledged_event_takes_effect_once_whatever_is_killed(
     measure("applied_s", max(one.applied_s for one in kills))
     if exercised < entry.times:
         raise EnvironmentNotReadyError(
-            f"not exercised: {exercised} of {len(kills)} kills, {entry.times} wanted, came at {AT_LEAST} events a second, "
+            f"not exercised: {exercised} of {len(kills)} kills, {entry.times} wanted, came at {AT_LEAST} a second, "
             "and made one come again (of the sidecar) or found one on its way (of the agent)"
         )

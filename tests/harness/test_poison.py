@@ -10,7 +10,6 @@ from aiokafka.record.default_records import (  # type: ignore[import-untyped]  #
 from acceptance.harness.poison import LARGEST, Poison, kinds
 from acceptance.harness.record import Record, cloud_event
 from acceptance.in_cluster.produce import record
-from app.events import Delivery, IndigestibleError
 
 KINDS = kinds("key", "raises")
 
@@ -22,17 +21,6 @@ def test_a_record_arrives_as_it_was_meant(poison: Poison) -> None:
     assert sent["key"] == poison.record.key
     assert dict(sent["headers"]) == {name: text.encode() for name, text in poison.record.headers.items()}
     assert poison.id_at(3, 9) == (poison.id or "position:3:9")
-
-
-@pytest.mark.parametrize("poison", [one for one in KINDS if one.id != "raises"], ids=lambda one: one.name)
-def test_what_is_expected_of_a_record_is_what_its_content_allows(poison: Poison) -> None:
-    delivery = Delivery(poison.record.value, 3, 9)
-    assert delivery.id == poison.id_at(3, 9)
-    if poison.reason:
-        with pytest.raises(IndigestibleError, match=poison.reason):
-            _ = delivery.data
-    else:
-        assert delivery.data.metadata.key == "key"
 
 
 def test_an_attribute_of_none_is_left_out() -> None:
