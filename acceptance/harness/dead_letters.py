@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from acceptance.harness.database import Database
-from acceptance.harness.errors import NotYetError
+from acceptance.harness.errors import NotYetError, UnmetError
 from acceptance.harness.topic import Topic
 
 FUNCTION = """
@@ -50,9 +50,9 @@ def in_table(database: Database, event_id: str) -> DeadLetter:
 
 
 def in_topic(dead_letters: Topic, event_id: str, offsets: dict[str, int], within_s: float) -> DeadLetter:
-    """What the topic has of it behind some offsets. Raises NotYetError when that is nothing after `within_s`."""
+    """What the topic has of it behind some offsets. Raises UnmetError when that is nothing after `within_s`."""
     found = dead_letters.find(f'"{event_id}"', offsets, within_s)
     if not found:
-        raise NotYetError(f"{event_id} is not in the topic {dead_letters.name}")
+        raise UnmetError(f"a record of {event_id} in {dead_letters.name}", "none", within_s)
     data = json.loads(found["value"])["data"]
     return DeadLetter(data["reason"], data["attempts"], b64decode(data["original_base64"]))

@@ -99,9 +99,7 @@ class Timeline:
             yield
 
     @contextmanager
-    def following(
-        self, toolbox: Toolbox, program: str, wanted: dict[str, Any], finish_s: float = 0.0
-    ) -> Iterator[None]:
+    def following(self, toolbox: Toolbox, program: str, wanted: dict[str, Any], finish_s: float = 0) -> Iterator[None]:
         """Take in what a program inside the cluster prints, an observation per line, until the block ends.
 
         `finish_s` is how long the program may take for what it has begun.
