@@ -23,6 +23,7 @@ class Entry:
     fault: str = ""
     target: str = ""
     lasts_s: float = 0.0
+    times: int = 1
     minutes: float = 0.05
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from acceptance.harness.timeline import Seen, Timeline
 
 WIDTH, LEFT, RIGHT, TOP, LANE, BAR = 900, 110, 20, 24, 26, 14
-GOOD = {"200", "answers"}
+GOOD = {"200", "answers", "invoked", "acknowledged"}
 STEP_S = 5
 
 

@@ -53,6 +53,16 @@ class Kubectl:
         )
 
 
+def finish(process: subprocess.Popen[str], within_s: float) -> None:
+    """Close a program's stdin and let it end by itself. Raises EnvironmentNotReadyError when it does not in time."""
+    if process.stdin:
+        process.stdin.close()
+    try:
+        process.wait(within_s)
+    except subprocess.TimeoutExpired as error:
+        raise EnvironmentNotReadyError(f"a program that was asked to end went on for {within_s:g} s") from error
+
+
 def gist(text: str) -> str:
     """What an error output comes down to: of a program's traceback its last line."""
     lines = [line for line in text.strip().splitlines() if not line.startswith("command terminated")]

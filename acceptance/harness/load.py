@@ -3,20 +3,29 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from acceptance.harness.errors import NotYetError
+from acceptance.harness.ledger import Write, written
 from acceptance.harness.timeline import Seen, Timeline
 from acceptance.harness.toolbox import Toolbox
+from acceptance.harness.waiting import Waiting
 
 LONGEST_S = 900
 ANSWER_S = 10
+SENT_WITHIN_S = 15
+# A write is tried for about two minutes at most.
+FINISH_S = 180
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Requests of one kind at a steady rate, over kept connections or a new one for each."""
+    """Requests of one kind at a steady rate, over kept connections or a new one for each.
+
+    With clients they are writes: events of keys that begin with `key`, one key for each client, for the ledger.
+    """
 
     name: str
     url: str
@@ -24,6 +33,9 @@ class Stream:
     method: str = "GET"
     json: dict[str, Any] | None = None
     keep: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    clients: int = 0
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,12 +44,15 @@ class Load:
 
     timeline: Timeline
     toolbox: Toolbox
+    waiting: Waiting
 
     @contextmanager
     def sending(self, *streams: Stream) -> Iterator[None]:
-        """Send until the block ends."""
+        """Send until the block ends, which begins once something of each stream was told, and ends with the last."""
         wanted = {"streams": [asdict(one) for one in streams], "seconds": LONGEST_S, "timeout_s": ANSWER_S}
-        with self.timeline.following(self.toolbox, "load", wanted):
+        with self.timeline.following(self.toolbox, "load", wanted, FINISH_S):
+            for one in streams:
+                self.waiting.until(f"{one.name} to be sent", partial(self.timeline.first, one.name), SENT_WITHIN_S)
             yield
 
     def answers(self, *names: str, since: float = 0.0, until: float = float("inf")) -> list[Seen]:
@@ -51,6 +66,10 @@ class Load:
         """Ids of the events that a stream of publishes had acknowledged."""
         answers = [one for one in self.answers(name) if one.state.startswith("200")]
         return {json.loads(one.detail)["id"] for one in answers}
+
+    def ledger(self, name: str) -> dict[str, Write]:
+        """The ledger of a stream of writes, by id."""
+        return written(self.timeline.of(name))
 
 
 def failed(answers: list[Seen]) -> list[Seen]:

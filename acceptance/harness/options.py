@@ -1,6 +1,7 @@
 """The suite's options: one table, each also by environment variable."""
 
 import os
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,7 @@ TABLE = (
     Option("endurance", "", "also run every size written in the criteria file", flag=True),
     Option("time-scale", "1", "factor on every deadline and bound that is a time"),
     Option("fault-backends", "", "comma-separated namespace/statefulset of foreign backends that faults may hit"),
+    Option("seed", "", "number that random moments are drawn from (default: a new one, told in the report)"),
     Option("plan", "", "print what would run, which faults hit what and for how long, and touch nothing", flag=True),
 )
 
@@ -59,6 +61,7 @@ class Options:
     tiers: tuple[str, ...]
     time_scale: float
     fault_backends: frozenset[str]
+    seed: int
     plan: bool
 
 
@@ -88,6 +91,9 @@ def parse(config: pytest.Config) -> Options:
         time_scale = 0.0
     if not 0 < time_scale <= 100:
         raise pytest.UsageError(f"--time-scale: {values['time-scale']!r} is not a number above 0 and up to 100")
+    seed = values["seed"] or str(secrets.randbelow(10**6))
+    if not seed.isdecimal():
+        raise pytest.UsageError(f"--seed: {seed!r} is not a whole number")
     highest = 2 if values["endurance"] else int(values["faults"])
     return Options(
         cluster=values["cluster"],
@@ -97,5 +103,6 @@ def parse(config: pytest.Config) -> Options:
         tiers=TIERS[: highest + 1],
         time_scale=time_scale,
         fault_backends=frozenset(name.strip() for name in values["fault-backends"].split(",") if name.strip()),
+        seed=int(seed),
         plan=values["plan"],
     )

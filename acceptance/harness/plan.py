@@ -12,5 +12,6 @@ def plan(entries: list[Entry], options: Options) -> Iterator[str]:
     for entry in entries:
         fault = f"{entry.target} {entry.fault}" if entry.fault else "no fault"
         lasts = f" for {entry.lasts_s:g} s" if entry.lasts_s else ""
+        lasts += f", {entry.times} times" if entry.times > 1 else ""
         yield f"{entry.id:<40} {entry.minutes:>5.1f} min  {fault}{lasts}"
     yield f"{len(entries)} entries, about {sum(entry.minutes for entry in entries):.0f} min"

@@ -30,7 +30,7 @@ def replaced(cluster: Cluster, target: Target, waiting: Waiting, within_s: float
         cluster.delete_pod(pod.namespace, pod.name)
     restart = Restart()
     yield restart
-    _until_new(cluster, workload, old, waiting, within_s)
+    until_new(cluster, workload, old, waiting, within_s)
     restart.seconds = time.monotonic() - started
 
 
@@ -40,11 +40,13 @@ def roll(cluster: Cluster, target: Target, waiting: Waiting, within_s: float) ->
     workload = find(cluster, target.namespace, target.name)
     old = {pod.uid for pod in cluster.pods(target.namespace, workload.selector)}
     cluster.kubectl.run("-n", target.namespace, "rollout", "restart", workload.reference)
-    _until_new(cluster, workload, old, waiting, within_s)
+    until_new(cluster, workload, old, waiting, within_s)
     return time.monotonic() - started
 
 
-def _until_new(cluster: Cluster, workload: Workload, old: set[str], waiting: Waiting, within_s: float) -> None:
+def until_new(cluster: Cluster, workload: Workload, old: set[str], waiting: Waiting, within_s: float) -> None:
+    """Wait until a workload is ready and none of its old pods, told by uid, is left. Raises UnmetError."""
+
     def with_new_pods_only() -> None:
         left = [pod.name for pod in cluster.pods(workload.namespace, workload.selector) if pod.uid in old]
         if left:

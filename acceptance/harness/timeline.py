@@ -10,6 +10,7 @@ from threading import Event, Thread
 from typing import Any
 
 from acceptance.harness.errors import NotYetError
+from acceptance.harness.kubectl import finish
 from acceptance.harness.toolbox import Toolbox
 
 # The first bytes a client says; a live server answers each at once. Kafka: ApiVersions v0. PostgreSQL: SSLRequest.
@@ -98,13 +99,18 @@ class Timeline:
             yield
 
     @contextmanager
-    def following(self, toolbox: Toolbox, program: str, wanted: dict[str, Any]) -> Iterator[None]:
-        """Take in what a program inside the cluster prints, an observation per line, until the block ends."""
+    def following(self, toolbox: Toolbox, program: str, wanted: dict[str, Any], finish_s: float = 0) -> Iterator[None]:
+        """Take in what a program inside the cluster prints, an observation per line, until the block ends.
+
+        `finish_s` is how long the program may take for what it has begun.
+        """
         with toolbox.stream(program, json.dumps(wanted)) as process:
             reader = Thread(target=self._read, args=(process,), daemon=True)
             reader.start()
             try:
                 yield
+                if finish_s:
+                    finish(process, finish_s)
             finally:
                 process.terminate()
                 reader.join(timeout=5)

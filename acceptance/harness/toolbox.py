@@ -28,13 +28,13 @@ class Toolbox:
         """Create the pod; it ends by itself when a run dies without removing it."""
         self._cluster.kubectl.run("-n", self._namespace, "create", "-f", "-", stdin=json.dumps(self._manifest()))
 
-    def run(self, program: str, *arguments: str, timeout_s: float = 30) -> Any:
+    def run(self, program: str, *arguments: str, timeout_s: float = 30, stdin: str = "") -> Any:
         """The JSON a program printed. Raises KubectlError when it failed."""
         self._require_ready()
-        return json.loads(self._cluster.kubectl.run(*self._exec(program, *arguments), timeout_s=timeout_s))
+        return json.loads(self._cluster.kubectl.run(*self._exec(program, *arguments), stdin=stdin, timeout_s=timeout_s))
 
     def stream(self, program: str, *arguments: str) -> subprocess.Popen[str]:
-        """A program that goes on; one line of output at a time."""
+        """A program that goes on, one line of output at a time; it may take its closed stdin for the end."""
         self._require_ready()
         return self._cluster.kubectl.start(*self._exec(program, *arguments))
 
@@ -44,7 +44,7 @@ class Toolbox:
 
     def _exec(self, program: str, *arguments: str) -> tuple[str, ...]:
         source = (PROGRAMS / f"{program}.py").read_text()
-        return ("-n", self._namespace, "exec", self.name, "--", "python", "-u", "-c", source, *arguments)
+        return ("-n", self._namespace, "exec", "-i", self.name, "--", "python", "-u", "-c", source, *arguments)
 
     def _require_ready(self) -> None:
         def ready() -> None:

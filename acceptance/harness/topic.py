@@ -4,7 +4,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from acceptance.harness.record import Record
 from acceptance.harness.toolbox import Toolbox
+
+PRODUCED_S = 120
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,12 @@ class Topic:
         wanted = self._wanted(id=event_id, offsets=offsets, within_s=within_s)
         found: dict[str, Any] | None = self.toolbox.run("topic", "find", wanted, timeout_s=within_s + 20)
         return found
+
+    def write(self, records: list[Record]) -> list[tuple[int, int]]:
+        """Partition and offset of each record, once the broker has them all. Raises KubectlError if it refuses one."""
+        lines = "\n".join(record.line() for record in records)
+        places = self.toolbox.run("produce", self._wanted(), timeout_s=PRODUCED_S, stdin=lines)
+        return [(partition, offset) for partition, offset in places]
 
     def _wanted(self, **more: object) -> str:
         return json.dumps({"brokers": self.brokers, "group": self.group, "topic": self.name, **more})

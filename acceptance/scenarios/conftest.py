@@ -1,6 +1,7 @@
 """What scenarios watch and send while something is broken."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -8,17 +9,22 @@ from uuid import uuid4
 import pytest
 import yaml
 
+from acceptance.conftest import Measure
 from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.api import Api
+from acceptance.harness.audit import Audit
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.journal import Journal
+from acceptance.harness.ledger import Balance
 from acceptance.harness.load import Load
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
+
+MeasureBalances = Callable[..., None]
 
 WATCHED_WITHIN_S = 15
 ROLLED_OUT_S = 60
@@ -60,14 +66,36 @@ def watched(cluster: Cluster, agent: Api, waiting: Waiting, toolbox: Toolbox, ti
 
 
 @pytest.fixture
-def load(timeline: Timeline, toolbox: Toolbox) -> Load:
+def load(timeline: Timeline, toolbox: Toolbox, waiting: Waiting) -> Load:
     """Steady traffic from inside the cluster."""
-    return Load(timeline, toolbox)
+    return Load(timeline, toolbox, waiting)
 
 
 @pytest.fixture
-def account(cluster: Cluster, toolbox: Toolbox, database: Database) -> Account:
+def dead_letters(topic: Topic) -> Topic:
+    """The dead letter topic, read by a consumer of the run's own."""
+    return replace(topic, name=system.DEAD_LETTER_TOPIC)
+
+
+@pytest.fixture
+def account(dead_letters: Topic, database: Database) -> Account:
     """The events of a key of this test's own."""
-    brokers = system.component_metadata(cluster, system.PUBSUB)["brokers"]
-    key = f"acceptance-{uuid4()}"
-    return Account(database, Topic(toolbox, brokers, system.DEAD_LETTER_TOPIC, key), key)
+    return Account(database, dead_letters, f"acceptance-{uuid4()}")
+
+
+@pytest.fixture
+def audit(database: Database, waiting: Waiting) -> Audit:
+    """The effects of keys of this test's own."""
+    return Audit(database, waiting, f"acceptance-{uuid4()}")
+
+
+@pytest.fixture
+def measure_balances(measure: Measure) -> MeasureBalances:
+    """Put what was audited into the report, each number against its bound: counts added up, the longest gap."""
+
+    def measured(*balances: Balance) -> None:
+        for name in [field.name for field in fields(Balance)]:
+            values = [getattr(one, name) for one in balances]
+            measure(name, max(values) if name.endswith("_s") else sum(values))
+
+    return measured

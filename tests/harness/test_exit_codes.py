@@ -86,6 +86,7 @@ def test_the_exit_code_tells_what_most_needs_a_hand(suite: Suite, code: int, ste
     ("code", "arguments"),
     [
         (4, ["--time-scale=soon"]),
+        (4, ["--seed=heads"]),
         (4, ["--cluster=somewhere"]),
         (5, ["-k", "no-such-criterion"]),
     ],

@@ -1,8 +1,11 @@
 """kubectl without a shell, and errors that come to the point."""
 
+import subprocess
+
 import pytest
 
-from acceptance.harness.kubectl import Kubectl, KubectlError, gist
+from acceptance.harness.errors import EnvironmentNotReadyError
+from acceptance.harness.kubectl import Kubectl, KubectlError, finish, gist
 
 
 def test_arguments_reach_kubectl_as_they_are(kubectl: Kubectl) -> None:
@@ -28,3 +31,10 @@ def test_a_call_that_fails_says_what_was_asked_and_what_came_back(kubectl: Kubec
 )
 def test_an_error_comes_to_the_point(text: str, point: str) -> None:
     assert gist(text) == point
+
+
+def test_a_program_that_does_not_end_when_it_is_asked_to_is_told() -> None:
+    with subprocess.Popen(["sleep", "60"], stdin=subprocess.PIPE, text=True) as process:
+        with pytest.raises(EnvironmentNotReadyError, match=r"went on for 0\.1 s"):
+            finish(process, within_s=0.1)
+        process.kill()

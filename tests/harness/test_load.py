@@ -1,25 +1,40 @@
 """The program that sends steady traffic, and what is read from what became of it."""
 
 import json
+import math
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
 from acceptance.harness.errors import NotYetError
+from acceptance.harness.kubectl import finish
+from acceptance.harness.ledger import REFUSED_CONNECTION, written
 from acceptance.harness.load import Load, failed, slowest_s
 from acceptance.harness.timeline import Seen, Timeline
 from acceptance.harness.toolbox import PROGRAMS, Toolbox
+from acceptance.harness.waiting import Waiting
+from acceptance.in_cluster.load import outcome
 
 
 class Server(BaseHTTPRequestHandler):
-    """Answers by path: /closing ends the connection, /away says 503."""
+    """Answers by path: /closing ends the connection, /away says 503; a write at first 503, or for ever 422."""
 
     protocol_version = "HTTP/1.1"
+    keys: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        """Take a write at its second attempt."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        key = self.headers["Idempotency-Key"]
+        self.send_response(422 if self.path == "/refusing" else 200 if key in self.keys else 503)
+        self.keys.append(key)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def do_GET(self) -> None:
         """Answer."""
@@ -43,6 +58,14 @@ def web() -> Iterator[str]:
         server.shutdown()
 
 
+def told(streams: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
+    """What the program prints while its stdin stays open."""
+    wanted = json.dumps({"streams": streams, "seconds": seconds, "timeout_s": 2})
+    program = [sys.executable, "-u", str(PROGRAMS / "load.py"), wanted]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        return [json.loads(line) for line in process.stdout or ()][1:]
+
+
 def test_each_request_is_told_with_what_became_of_it(web: str) -> None:
     streams = [
         {"name": name, "method": "GET", "url": url, "per_second": 20, "keep": keep}
@@ -54,10 +77,7 @@ def test_each_request_is_told_with_what_became_of_it(web: str) -> None:
             ("nobody", "http://127.0.0.1:1/", False),
         )
     ]
-    wanted = json.dumps({"streams": streams, "seconds": 1, "timeout_s": 2})
-    program = [sys.executable, "-u", str(PROGRAMS / "load.py"), wanted]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=20, check=False)
-    lines = [json.loads(line) for line in done.stdout.splitlines()][1:]
+    lines = told(streams, seconds=1)
     states = {one["name"]: one["state"] for one in lines}
     assert states == {
         "kept": "200",
@@ -69,13 +89,58 @@ def test_each_request_is_told_with_what_became_of_it(web: str) -> None:
     assert 15 <= sum(one["name"] == "kept" for one in lines) <= 21
 
 
+def test_a_write_is_tried_again_under_its_id_and_told_twice(web: str) -> None:
+    shared = {"method": "POST", "per_second": 20, "keep": False, "clients": 2, "key": "key"}
+    streams = [{**shared, "name": name, "url": f"{web}/{name}"} for name in ("taking", "refusing")]
+    lines = [(one["name"], Seen(**one)) for one in told(streams, seconds=0.3)]
+    taken, refused = (written(seen for name, seen in lines if name == wanted) for wanted in ("taking", "refusing"))
+    assert {(one.outcome, one.answers) for one in taken.values()} <= {
+        ("acknowledged", ("503", "200")),
+        # Both streams use the same ids: the other may have been first.
+        ("acknowledged", ("200",)),
+    }
+    assert {(one.outcome, one.answers) for one in refused.values()} == {("failed", ("422",))}
+    assert [taken[f"key-{client}-1"].sequence for client in (0, 1)] == [1, 1]
+    assert all(one.invoked < one.ended < math.inf for one in taken.values())
+
+
+def test_the_load_ends_what_it_has_begun_once_it_is_asked_to() -> None:
+    stream = {"name": "writes", "method": "POST", "url": "http://127.0.0.1:1/", "per_second": 9, "keep": False}
+    wanted = json.dumps({"streams": [{**stream, "clients": 1, "key": "key"}], "seconds": 60, "timeout_s": 2})
+    program = [sys.executable, "-u", "-c", (PROGRAMS / "load.py").read_text().replace("ATTEMPTS = 10", "ATTEMPTS = 2")]
+    process = subprocess.Popen([*program, wanted], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    with process:
+        assert process.stdout
+        seen = [process.stdout.readline() for _ in range(3)][1:]
+        finish(process, within_s=20)
+        seen += process.stdout
+    ledger = written(Seen(**json.loads(line)) for line in seen)
+    assert {(one.outcome, one.answers) for one in ledger.values()} == {("unknown", (REFUSED_CONNECTION,) * 2)}
+
+
+@pytest.mark.parametrize(
+    ("answers", "known"),
+    [
+        (["200"], "acknowledged"),
+        (["202 closing"], "acknowledged"),
+        (["503", "TimeoutError", "200"], "acknowledged"),
+        (["422"], "failed"),
+        (["TimeoutError", "422"], "unknown"),
+        (["503", "503"], "unknown"),
+        (["500"], "unknown"),
+    ],
+)
+def test_what_a_client_knows_comes_from_all_of_its_attempts(answers: list[str], known: str) -> None:
+    assert outcome(answers) == known
+
+
 def test_answers_are_told_from_failures() -> None:
     timeline = Timeline()
     states = ("200", "200 closing", "503", "TimeoutError")
     timeline.seen = [
         Seen(number, "publish", state, 1000 * number, '{"id": "7"}') for number, state in enumerate(states)
     ]
-    load = Load(timeline, cast("Toolbox", None))
+    load = Load(timeline, cast("Toolbox", None), Waiting())
     assert [one.state for one in failed(load.answers("publish"))] == ["503", "TimeoutError"]
     assert slowest_s(load.answers("publish")) == 3
     assert load.acknowledged("publish") == {"7"}

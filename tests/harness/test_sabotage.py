@@ -2,19 +2,27 @@
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
+from acceptance.controls.sabotage.events import GUARD
 from acceptance.controls.sabotage.exchange import App, Receive, Scope, Send
 from acceptance.controls.sabotage.layer import SABOTAGES, Layer
+from app import effects
 
 CHECKS = {"checks": {"pubsub": {"status": "failed"}, "api": {"status": "ok"}}}
 WITHOUT_SIDECAR = {"checks": {"dapr": {"status": "failing"}, "statestore": {"status": "failing"}}}
 Ask = Callable[..., httpx.Response]
 EVENT = {"id": "1", "data": {"metadata": {"key": "a", "amount": 7}}}
+
+
+def raw(record: bytes) -> dict[str, str]:
+    """A record as daprd delivers it to a raw subscription."""
+    return {"id": "of daprd's own", "data_base64": b64encode(record).decode()}
 
 
 @pytest.fixture
@@ -83,15 +91,43 @@ def test_a_publish_goes_nowhere(ask: Ask, seen: list[Any]) -> None:
     assert seen == []
 
 
-def test_one_event_is_lost(ask: Ask, seen: list[Any]) -> None:
-    assert ask("loses-an-event", "POST", "/subscribe", EVENT).json() == {"status": "SUCCESS"}
+DELIVERIES = pytest.mark.parametrize("delivery", [EVENT, raw(json.dumps(EVENT).encode())], ids=["plain", "raw"])
+
+
+@DELIVERIES
+def test_one_event_is_lost(ask: Ask, seen: list[Any], delivery: dict[str, Any]) -> None:
+    assert ask("loses-an-event", "POST", "/subscribe", delivery).json() == {"status": "SUCCESS"}
     assert seen == []
 
 
-def test_one_event_is_repeated_under_another_id(ask: Ask, seen: list[Any]) -> None:
-    ask("repeats-an-event", "POST", "/subscribe", EVENT)
-    assert [one["data"] for one in seen] == [EVENT["data"]] * 2
-    assert len({one["id"] for one in seen}) == 2
+@DELIVERIES
+def test_one_event_is_repeated_under_another_id(ask: Ask, seen: list[Any], delivery: dict[str, Any]) -> None:
+    ask("repeats-an-event", "POST", "/subscribe", delivery)
+    repeated, original = seen
+    assert (repeated["data"], original) == (EVENT["data"], delivery)
+    assert repeated["id"] not in {EVENT["id"], delivery["id"]}
+
+
+def test_an_event_is_confirmed_before_it_is_applied(ask: Ask, seen: list[Any]) -> None:
+    assert ask("confirms-too-early", "POST", "/subscribe", EVENT).json() == {"status": "SUCCESS"}
+    assert seen == []
+
+
+def test_what_cannot_be_understood_is_wanted_again(ask: Ask, seen: list[Any]) -> None:
+    assert ask("retries-for-ever", "POST", "/subscribe", raw(b"{not JSON")).json() == {"status": "RETRY"}
+    assert seen == []
+    ask("retries-for-ever", "POST", "/subscribe", EVENT)
+    assert seen == [EVENT]
+
+
+def test_the_guard_against_repetition_is_taken_out_of_the_statement(
+    ask: Ask, seen: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(effects, "APPLY", before := effects.APPLY)
+    ask("applies-every-delivery", "POST", "/subscribe", EVENT)
+    assert GUARD in before
+    assert GUARD not in effects.APPLY
+    assert seen == [EVENT]
 
 
 @pytest.mark.parametrize(

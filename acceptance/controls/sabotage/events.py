@@ -1,10 +1,17 @@
 """Events that go astray."""
 
+import asyncio
 import json
 from uuid import uuid4
 
+from app import effects
+
 from .exchange import Answer, Exchange
 from .readiness import ready_always
+
+GUARD = "deliveries = 1"
+SUCCESS, RETRY = (200, {"status": "SUCCESS"}), (200, {"status": "RETRY"})
+pending: set[asyncio.Task[Answer]] = set()
 
 
 async def subscribes_elsewhere(exchange: Exchange) -> Answer:
@@ -17,20 +24,51 @@ async def subscribes_elsewhere(exchange: Exchange) -> Answer:
 
 async def loses_an_event(exchange: Exchange) -> Answer:
     """A handler that confirms an event without applying it."""
-    return (200, {"status": "SUCCESS"}) if exchange.is_marked else await exchange.inner()
+    return SUCCESS if exchange.is_marked else await exchange.inner()
 
 
 async def repeats_an_event(exchange: Exchange) -> Answer:
     """A handler that applies an event twice, so that no check of ids can tell."""
     if exchange.is_marked:
-        event = json.loads(exchange.body)
+        event = json.loads(exchange.record)
         await exchange.inner(json.dumps({**event, "id": str(uuid4())}).encode())
+    return await exchange.inner()
+
+
+async def applies_every_delivery(exchange: Exchange) -> Answer:
+    """A handler whose statement lost its guard: what is delivered again is applied again."""
+    if exchange.is_delivery:
+        effects.APPLY = effects.APPLY.replace(GUARD, "true")
+    return await exchange.inner()
+
+
+async def confirms_too_early(exchange: Exchange) -> Answer:
+    """A handler that confirms an event first and applies it a second later, the marked one after three."""
+    if not exchange.is_delivery:
+        return await exchange.inner()
+
+    async def apply() -> Answer:
+        await asyncio.sleep(3 if exchange.is_marked else 1)
+        return await exchange.inner()
+
+    pending.add(task := asyncio.create_task(apply()))
+    task.add_done_callback(pending.discard)
+    return SUCCESS
+
+
+async def retries_for_ever(exchange: Exchange) -> Answer:
+    """A handler that wants to see again what it will never understand."""
+    if exchange.is_delivery:
+        try:
+            json.loads(exchange.record)
+        except ValueError:
+            return RETRY
     return await exchange.inner()
 
 
 async def drops_what_has_to_wait(exchange: Exchange) -> Answer:
     """A handler that gives an event up when a dependency is away."""
     status, body = await exchange.inner()
-    if exchange.call == ("POST", "subscribe") and body == {"status": "RETRY"}:
+    if exchange.is_delivery and body == {"status": "RETRY"}:
         body = {"status": "DROP"}
     return status, body

@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -38,6 +39,17 @@ class Exchange:
         return answer["status"], json.loads(answer["body"] or b"null")
 
     @property
+    def is_delivery(self) -> bool:
+        """Whether daprd delivers an event."""
+        return self.call == ("POST", "subscribe")
+
+    @property
+    def record(self) -> bytes:
+        """What is delivered, out of the envelope that daprd puts around a raw record."""
+        body = json.loads(self.body)
+        return b64decode(body["data_base64"]) if "data_base64" in body else self.body
+
+    @property
     def is_marked(self) -> bool:
         """Whether this is the delivery of the one event that is tampered with: amount 7."""
-        return self.call == ("POST", "subscribe") and bool(MARK.search(self.body))
+        return self.is_delivery and bool(MARK.search(self.record))

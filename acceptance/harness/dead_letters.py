@@ -1,0 +1,58 @@
+"""Events that cannot be applied: made so on purpose, and found in the table and the topic of dead letters."""
+
+import json
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from acceptance.harness.database import Database
+from acceptance.harness.errors import NotYetError, UnmetError
+from acceptance.harness.topic import Topic
+
+FUNCTION = """
+CREATE OR REPLACE FUNCTION acceptance_refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'refused by the acceptance suite'; END $$
+"""
+TRIGGER = """
+CREATE OR REPLACE TRIGGER acceptance_refuse BEFORE INSERT ON processed_events
+FOR EACH ROW WHEN (NEW.id = '{}') EXECUTE FUNCTION acceptance_refuse()
+"""
+RECORDED = "SELECT reason, attempts, original FROM dead_letters WHERE id = $1"
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """What is told of a dead-lettered event."""
+
+    reason: str
+    attempts: int
+    original: bytes
+
+
+@contextmanager
+def refused(database: Database, event_id: str) -> Iterator[None]:
+    """PostgreSQL raises whenever one event is to be applied; a run that died leaves what hits no other event."""
+    database.rows(FUNCTION)
+    try:
+        database.rows(TRIGGER.format(event_id))
+        yield
+    finally:
+        database.rows("DROP FUNCTION acceptance_refuse CASCADE")
+
+
+def in_table(database: Database, event_id: str) -> DeadLetter:
+    """What PostgreSQL has of it. Raises NotYetError while that is nothing."""
+    rows = database.rows(RECORDED, event_id)
+    if not rows:
+        raise NotYetError(f"{event_id} is not in the table dead_letters")
+    return DeadLetter(**rows[0])
+
+
+def in_topic(dead_letters: Topic, event_id: str, offsets: dict[str, int], within_s: float) -> DeadLetter:
+    """What the topic has of it behind some offsets. Raises UnmetError when that is nothing after `within_s`."""
+    found = dead_letters.find(f'"{event_id}"', offsets, within_s)
+    if not found:
+        raise UnmetError(f"a record of {event_id} in {dead_letters.name}", "none", within_s)
+    data = json.loads(found["value"])["data"]
+    return DeadLetter(data["reason"], data["attempts"], b64decode(data["original_base64"]))

@@ -1,0 +1,123 @@
+"""The ledger: one record per write, held against what PostgreSQL has of it."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import pairwise
+
+from acceptance.harness.timeline import Seen
+
+INVOKED, ACKNOWLEDGED, FAILED, UNKNOWN = "invoked", "acknowledged", "failed", "unknown"
+REFUSED_CONNECTION = "ClientConnectorError"
+Totals = Mapping[str, tuple[int, Decimal]]
+
+
+@dataclass(frozen=True)
+class Write:
+    """One event of one client: when it was invoked, and what the client came to know. Times in monotonic seconds."""
+
+    id: str
+    client: int
+    key: str
+    sequence: int
+    invoked: float
+    outcome: str = UNKNOWN
+    ended: float = math.inf
+    answers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One row of the table `effects`; its amount is the sequence of the write."""
+
+    id: str
+    key: str
+    amount: Decimal
+    at: float
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What became of the writes, in counts; the longest time between two effects in seconds."""
+
+    sent: int
+    acknowledged: int
+    unknown: int
+    applied: int
+    longest_gap_s: float
+    failed: int
+    lost: int
+    applied_twice: int
+    applied_though_refused: int
+    invented: int
+    wrong_totals: int
+    out_of_order: int
+
+
+def written(seen: Iterable[Seen]) -> dict[str, Write]:
+    """The ledger by id, from what the load told; a write without an end stays unknown."""
+    ledger: dict[str, Write] = {}
+    for one in seen:
+        told = json.loads(one.detail)
+        if one.state == INVOKED:
+            ledger[told["id"]] = Write(**told, invoked=one.at)
+        else:
+            begun = ledger[told["id"]]
+            ledger[begun.id] = replace(begun, outcome=one.state, ended=one.at, answers=tuple(told["answers"]))
+    return ledger
+
+
+def compare(ledger: Mapping[str, Write], effects: Sequence[Effect], totals: Totals) -> Balance:
+    """Hold the ledger against effects, in the order of their numbers, and totals of the ledger's keys."""
+    outcomes = Counter(one.outcome for one in ledger.values())
+    times = Counter(one.id for one in effects)
+    sent = {(one.id, one.key, Decimal(one.sequence)) for one in ledger.values()}
+    moments = sorted(one.at for one in effects)
+    return Balance(
+        sent=len(ledger),
+        acknowledged=outcomes[ACKNOWLEDGED],
+        unknown=outcomes[UNKNOWN],
+        applied=len(ledger.keys() & times.keys()),
+        longest_gap_s=max((later - sooner for sooner, later in pairwise(moments)), default=0.0),
+        failed=outcomes[FAILED],
+        lost=sum(one.outcome == ACKNOWLEDGED and one.id not in times for one in ledger.values()),
+        applied_twice=sum(number - 1 for event_id, number in times.items() if event_id in ledger),
+        applied_though_refused=sum(one.outcome == FAILED and one.id in times for one in ledger.values()),
+        invented=sum((one.id, one.key, one.amount) not in sent for one in effects),
+        wrong_totals=_wrong_totals(effects, totals),
+        out_of_order=_out_of_order(ledger, effects),
+    )
+
+
+def in_flight(ledger: Mapping[str, Write], effects: Sequence[Effect], killed: float) -> int:
+    """How many writes were on their way when the agent was killed: begun while it took connections, not applied yet."""
+    refused = [
+        one.invoked for one in ledger.values() if one.invoked >= killed and one.answers[:1] == (REFUSED_CONNECTION,)
+    ]
+    gone = min(refused, default=-math.inf)
+    applied = {one.id for one in effects if one.at <= gone}
+    return sum(one.invoked < gone and one.id not in applied for one in ledger.values())
+
+
+def _wrong_totals(effects: Sequence[Effect], totals: Totals) -> int:
+    """Keys whose total is not the sum of their effects."""
+    sums: dict[str, tuple[int, Decimal]] = {}
+    for one in effects:
+        number, amount = sums.get(one.key, (0, Decimal(0)))
+        sums[one.key] = (number + 1, amount + one.amount)
+    return sum(sums.get(key) != totals.get(key) for key in sums.keys() | totals.keys())
+
+
+def _out_of_order(ledger: Mapping[str, Write], effects: Sequence[Effect]) -> int:
+    """First effects of writes that were acknowledged before one of the same key was invoked that is applied already."""
+    latest: dict[str, float] = {}
+    found = 0
+    for event_id in dict.fromkeys(one.id for one in effects if one.id in ledger):
+        write = ledger[event_id]
+        before = latest.get(write.key, -math.inf)
+        found += write.outcome == ACKNOWLEDGED and write.ended < before
+        latest[write.key] = max(before, write.invoked)
+    return found

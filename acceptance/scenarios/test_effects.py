@@ -1,0 +1,139 @@
+"""SIGKILL at random moments under load: no acknowledged event is lost, none is applied twice."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from random import Random
+from uuid import uuid4
+
+import pytest
+
+from acceptance.conftest import Bound, Measure
+from acceptance.harness import system
+from acceptance.harness.api import Api
+from acceptance.harness.audit import Audit
+from acceptance.harness.catalogue import Entry, proves
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.database import Database
+from acceptance.harness.errors import EnvironmentNotReadyError
+from acceptance.harness.fault import Target
+from acceptance.harness.faults import Faults
+from acceptance.harness.ledger import Balance, in_flight
+from acceptance.harness.load import Load, Stream
+from acceptance.harness.restart import until_new
+from acceptance.harness.run import Run
+from acceptance.harness.timeline import Timeline
+from acceptance.harness.waiting import Waiting
+from acceptance.harness.workload import find, require_ready
+from acceptance.scenarios.conftest import MeasureBalances
+
+PER_SECOND, AT_LEAST = 75, 60
+CLIENTS = 16
+MOMENT_S = (3.0, 8.0)
+WARM_S = 3
+BACK_S = 90
+SPARE = 3
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One kill under load, and what became of the events around it."""
+
+    target: Target
+    balance: Balance
+    per_second: float
+    applied_s: float
+    absorbed: int
+    in_flight: int
+
+    @property
+    def exercised(self) -> bool:
+        """Whether it hit what it is about: daprd's last second of work came again; an event was on its way."""
+        proofs = {system.AGENT_SIDECAR: self.absorbed, system.AGENT_APP: self.in_flight}
+        return self.per_second >= AT_LEAST and proofs.get(self.target, 1) > 0
+
+
+KillOnce = Callable[[int, float], Kill]
+
+
+@pytest.fixture
+def kill_once(
+    entry: Entry,
+    cluster: Cluster,
+    agent: Api,
+    database: Database,
+    faults: Faults,
+    timeline: Timeline,
+    load: Load,
+    waiting: Waiting,
+    bound: Bound,
+) -> KillOnce:
+    """Kill the entry's target some seconds after a load began; return once its ledger balances and its pod is new."""
+    target = system.TARGETS[entry.target]
+    headers = {"Prefer": "respond-async"} if "relay" in entry.id else {}
+    url = f"http://{cluster.address(system.NAMESPACE, system.AGENT)}/publish"
+
+    def require_back() -> None:
+        require_ready(cluster, target.namespace, target.name)
+        system.require_steady(cluster, agent)
+
+    def once(number: int, after_s: float) -> Kill:
+        audit = Audit(database, waiting, f"acceptance-{uuid4()}")
+        name = f"writes {number}"
+        writes = Stream(name, url, PER_SECOND, "POST", headers=headers, clients=CLIENTS, key=audit.prefix)
+        waiting.until("the steady state", require_back, BACK_S)
+        workload = find(cluster, target.namespace, target.name)
+        old = {pod.uid for pod in cluster.pods(target.namespace, workload.selector)}
+        with ExitStack() as sending:
+            sending.enter_context(load.sending(writes))
+            waiting.through(after_s, f"the moment of kill {number}")
+            with faults.killed_in_place(target, timeline) as fault:
+                waiting.until(f"{target} and the agent to be back", require_back, BACK_S)
+                waiting.through(WARM_S, "the load to go on")
+                sending.close()
+                ledger, ended = load.ledger(name), time.monotonic()
+                audit.settle(ledger, bound("applied_s"))
+                applied_s, absorbed = time.monotonic() - ended, audit.absorbed()
+        until_new(cluster, workload, old, waiting, BACK_S)
+        before = [one.invoked for one in ledger.values() if one.invoked < fault.at]
+        per_second = len(before) / (fault.at - min(before))
+        on_their_way = in_flight(ledger, audit.effects(), fault.at)
+        return Kill(target, audit.balance(ledger), per_second, applied_s, absorbed, on_their_way)
+
+    return once
+
+
+@proves(
+    "scenario-12-broker-killed-under-load",
+    "scenario-13-postgres-killed-under-load",
+    "scenario-14-sidecar-killed-under-load",
+    "scenario-15-agent-killed-under-load",
+    "endurance-broker-killed-under-load",
+    "endurance-postgres-killed-under-load",
+    "endurance-sidecar-killed-under-load",
+    "endurance-agent-killed-under-load",
+    "endurance-relay-killed-under-load",
+)
+def test_every_acknowledged_event_takes_effect_once_whatever_is_killed(
+    entry: Entry, run: Run, kill_once: KillOnce, measure: Measure, measure_balances: MeasureBalances
+) -> None:
+    moments = Random(f"{run.options.seed} {entry.id}")  # noqa: S311 -- drawn again from the seed, not secret
+    kills: list[Kill] = []
+    while (exercised := sum(one.exercised for one in kills)) < entry.times and len(kills) < entry.times + SPARE:
+        kills.append(kill_once(len(kills) + 1, moments.uniform(*MOMENT_S)))
+
+    measure("seed", run.options.seed)
+    measure("kills", len(kills))
+    measure("kills_exercised", exercised)
+    measure("events_per_second", min(one.per_second for one in kills))
+    measure("absorbed", sum(one.absorbed for one in kills))
+    measure("least_absorbed", min(one.absorbed for one in kills))
+    measure("in_flight", sum(one.in_flight for one in kills))
+    measure_balances(*(one.balance for one in kills))
+    measure("applied_s", max(one.applied_s for one in kills))
+    if exercised < entry.times:
+        raise EnvironmentNotReadyError(
+            f"not exercised: {exercised} of {len(kills)} kills, {entry.times} wanted, came at {AT_LEAST} a second, "
+            "and made one come again (of the sidecar) or found one on its way (of the agent)"
+        )

@@ -1,0 +1,121 @@
+"""Events that are queued in PostgreSQL while Kafka is away."""
+
+import time
+from contextlib import ExitStack
+from functools import partial
+from uuid import uuid4
+
+import pytest
+from httpx import Response
+
+from acceptance.conftest import Bound, Measure
+from acceptance.harness import system
+from acceptance.harness.api import Api, shorten
+from acceptance.harness.audit import Audit
+from acceptance.harness.catalogue import Entry, proves
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.database import Database
+from acceptance.harness.errors import NotYetError, expect
+from acceptance.harness.faults import Faults
+from acceptance.harness.load import Load, Stream
+from acceptance.harness.timeline import Timeline
+from acceptance.harness.waiting import Waiting
+from acceptance.scenarios.conftest import MeasureBalances
+
+PER_SECOND = 50
+CLIENTS = 16
+WARM_S = 3
+NOTICED_S = 5
+BACK_S = 60
+EVENT = {"message": "to be delivered later", "metadata": {}}
+
+
+@pytest.mark.usefixtures("serve_degraded")
+@proves("scenario-16-outbox", "endurance-outbox")
+def test_events_wait_in_the_outbox_while_kafka_is_away(
+    entry: Entry,
+    cluster: Cluster,
+    agent: Api,
+    database: Database,
+    faults: Faults,
+    watched: Timeline,
+    load: Load,
+    audit: Audit,
+    waiting: Waiting,
+    bound: Bound,
+    measure: Measure,
+    measure_balances: MeasureBalances,
+) -> None:
+    url = f"http://{cluster.address(system.NAMESPACE, system.AGENT)}/publish"
+    headers = {"Prefer": "respond-async"}
+    writes = Stream("writes", url, PER_SECOND, "POST", headers=headers, clients=CLIENTS, key=audit.prefix)
+    event_id = uuid4().hex
+    with ExitStack() as sending:
+        sending.enter_context(load.sending(writes))
+        waiting.through(WARM_S, "the load to go on")
+        with faults.killed(system.KAFKA, watched, entry.lasts_s) as fault:
+            waiting.until("/ready to fail", partial(watched.first, "ready", "503", fault.at), NOTICED_S)
+            accepted = publish(agent, event_id)
+            expect(accepted.status_code == 202, "202 for an event that can be queued", shorten(accepted))
+            waiting.until("it to be queued", partial(require_status, agent, event_id, "queued"), NOTICED_S)
+        answering = partial(watched.first, "kafka", "answers", fault.undone)
+        back = waiting.until("kafka to answer", answering, BACK_S, interval_s=0.05)
+        sending.close()
+    ledger = load.ledger("writes")
+    balance = audit.settle(ledger, bound("drained_s"))
+    waiting.until("the outbox to be empty", partial(require_empty, database), bound("drained_s"))
+    drained = time.monotonic() - back
+
+    told = {name: accepted.headers.get(name) for name in ("Location", "Preference-Applied")}
+    wanted = {"Location": f"/events/{event_id}", "Preference-Applied": "respond-async"}
+    expect(told == wanted, f"headers {wanted} of a 202", told)
+    waiting.until("it to be applied", partial(require_status, agent, event_id, "applied"), NOTICED_S)
+    measure("refused", sum(one.answers != ("202",) for one in ledger.values()))
+    measure_balances(balance)
+    measure("drained_s", drained)
+
+
+@proves("endurance-outbox-postgres-killed")
+def test_an_event_that_cannot_be_queued_is_refused_and_may_be_sent_again(
+    entry: Entry,
+    agent: Api,
+    database: Database,
+    faults: Faults,
+    watched: Timeline,
+    waiting: Waiting,
+    bound: Bound,
+    measure: Measure,
+) -> None:
+    event_id = uuid4().hex
+    with faults.killed(system.POSTGRES, watched, entry.lasts_s) as fault:
+        waiting.until("/ready to fail", partial(watched.first, "ready", "503", fault.at), NOTICED_S)
+        refused = publish(agent, event_id)
+    waiting.until("/ready to be green", partial(watched.first, "ready", "200", fault.undone), BACK_S)
+    again = publish(agent, event_id)
+    expect(again.status_code == 202, "202 for the same event sent again", shorten(again))
+    waiting.until("it to be applied", partial(require_status, agent, event_id, "applied"), bound("applied_s"))
+
+    problem = refused.json()
+    named = refused.status_code == 503 and "database" in problem["detail"] and problem.get("id") == event_id
+    expect(named, f"503 that names the database and the event {event_id}", shorten(refused))
+    measure("answer_s", refused.elapsed.total_seconds())
+    effects = database.value("SELECT count(*) FROM effects WHERE event_id = $1", event_id)
+    measure("applied_twice", effects - 1)
+
+
+def publish(agent: Api, event_id: str) -> Response:
+    """The answer to an event that is to be queued under an id."""
+    return agent.call("POST", "/publish", json=EVENT, headers={"Prefer": "respond-async", "Idempotency-Key": event_id})
+
+
+def require_status(agent: Api, event_id: str, status: str) -> None:
+    """Raise NotYetError unless `GET /events/{id}` shows a status."""
+    answer = agent.call("GET", f"/events/{event_id}")
+    if answer.status_code != 200 or answer.json()["status"] != status:
+        raise NotYetError(f"/events/{event_id} is not {status}: {shorten(answer)}")
+
+
+def require_empty(database: Database) -> None:
+    """Raise NotYetError while events wait in the outbox."""
+    if left := database.value("SELECT count(*) FROM outbox"):
+        raise NotYetError(f"{left} events are in the outbox")

@@ -1,0 +1,115 @@
+"""Records that no consumer can take, good events behind each of them, and how they come back."""
+
+import time
+from dataclasses import replace
+from functools import partial
+from uuid import uuid4
+
+from acceptance.conftest import Bound, Measure
+from acceptance.harness import system
+from acceptance.harness.api import Api
+from acceptance.harness.catalogue import proves
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.database import Database
+from acceptance.harness.dead_letters import DeadLetter, in_table, in_topic, refused
+from acceptance.harness.errors import NotYetError, expect
+from acceptance.harness.poison import Poison, kinds
+from acceptance.harness.record import Record, cloud_event
+from acceptance.harness.topic import Topic
+from acceptance.harness.waiting import Waiting
+
+PARTITION = 0
+PUBLISH_LIMIT = 256 * 1024
+EFFECTS = "SELECT count(*) FROM effects WHERE event_id = $1"
+DELIVERIES = "SELECT coalesce(max(deliveries), 0) FROM processed_events WHERE id = $1"
+
+
+@proves("scenario-17-poison")
+def test_poison_moves_aside_and_the_good_events_behind_it_are_applied(
+    cluster: Cluster,
+    agent: Api,
+    database: Database,
+    topic: Topic,
+    dead_letters: Topic,
+    waiting: Waiting,
+    bound: Bound,
+    measure: Measure,
+) -> None:
+    system.until_steady(cluster, agent, waiting)
+    restarts, ends = restarts_of(cluster), dead_letters.offsets()
+    key, raising, moved_s = f"acceptance-{uuid4()}", uuid4().hex, []
+    with refused(database, raising):
+        for poison in kinds(key, raising):
+            good = uuid4().hex
+            records = (poison.record, Record(cloud_event(good, key)))
+            (place, _) = topic.write([replace(one, partition=PARTITION) for one in records])
+            written = time.monotonic()
+            applied = partial(require_delivered, database, good, 1)
+            expected = f"the good event behind {poison.name} to be applied"
+            waiting.until(expected, applied, bound("good_applied_s"), interval_s=0.05)
+            moved_s.append(time.monotonic() - written)
+            event_id = poison.id_at(*place)
+            if poison.reason:
+                recorded = partial(in_table, database, event_id)
+                require_told(poison, waiting.until(f"{poison.name} to be recorded", recorded, bound("recorded_s")))
+                require_told(poison, in_topic(dead_letters, event_id, ends, bound("recorded_s")))
+            effects = database.value(EFFECTS, event_id)
+            expect(effects == (not poison.reason), f"{poison.name} in effect only if it can be", f"{effects} effects")
+
+    expect(restarts_of(cluster) == restarts, f"the sidecar as it was: {restarts}", restarts_of(cluster))
+    agent.json("POST", "/publish", status=413, json={"message": "x" * PUBLISH_LIMIT})
+    measure("poisoned", len(moved_s))
+    measure("good_applied_s", max(moved_s))
+
+
+@proves("scenario-18-replay")
+def test_a_dead_letter_that_is_replayed_takes_effect_once(
+    cluster: Cluster,
+    agent: Api,
+    database: Database,
+    topic: Topic,
+    waiting: Waiting,
+    bound: Bound,
+    measure: Measure,
+) -> None:
+    system.until_steady(cluster, agent, waiting)
+    event_id, key = uuid4().hex, f"acceptance-{uuid4()}"
+    with refused(database, event_id):
+        topic.write([Record(cloud_event(event_id, key), key.encode())])
+        waiting.until("it to be recorded", partial(in_table, database, event_id), bound("recorded_s"))
+    listed = command(cluster, "dead-letters")
+    expect(event_id in listed, f"`python -m app dead-letters` to list {event_id}", listed[-600:])
+    for times in (1, 2):
+        command(cluster, "replay", event_id)
+        replayed = time.monotonic()
+        delivered = partial(require_delivered, database, event_id, times)
+        waiting.until(f"replay {times} to be delivered", delivered, bound("applied_s"))
+        measure("applied_s", time.monotonic() - replayed)
+    measure("applied_twice", database.value(EFFECTS, event_id) - 1)
+
+
+def require_told(poison: Poison, seen: DeadLetter) -> None:
+    """Raise UnmetError unless a dead letter says why, after how many attempts, and keeps the record as it was."""
+    told = poison.reason in seen.reason and seen.attempts == poison.attempts
+    wanted = f"{poison.name} with a reason that says {poison.reason!r}, after {poison.attempts} attempts"
+    expect(told, wanted, f"{seen.reason!r} after {seen.attempts}")
+    same = seen.original == poison.record.value
+    expect(same, f"{poison.name} kept as it was", f"{len(seen.original)} bytes: {seen.original[:80]!r}")
+
+
+def require_delivered(database: Database, event_id: str, times: int) -> None:
+    """Raise NotYetError unless an event was applied and came so often."""
+    if (seen := database.value(DELIVERIES, event_id)) < times:
+        raise NotYetError(f"{seen} of {times} deliveries of {event_id} were applied or absorbed")
+
+
+def restarts_of(cluster: Cluster) -> tuple[str, int]:
+    """The agent's pod, and how often its sidecar was restarted."""
+    pod = system.agent_pod(cluster)
+    return pod.name, pod.containers[system.AGENT_SIDECAR.container].restarts
+
+
+def command(cluster: Cluster, *arguments: str) -> str:
+    """What one of the agent's own commands printed. Raises KubectlError when it failed."""
+    target = ("exec", f"deploy/{system.AGENT}", "-c", system.AGENT_APP.container, "--")
+    return cluster.kubectl.run("-n", system.NAMESPACE, *target, "python", "-m", "app", *arguments, timeout_s=60)

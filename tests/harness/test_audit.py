@@ -1,0 +1,58 @@
+"""What is asked of PostgreSQL, on the agent's own tables."""
+
+from collections.abc import Iterator
+
+import pytest
+from asyncpg import RaiseError
+
+from acceptance.harness.audit import Audit
+from acceptance.harness.database import Database
+from acceptance.harness.dead_letters import refused
+from acceptance.harness.ledger import Write
+from acceptance.harness.waiting import Waiting
+from app.database import SCHEMA
+from tests.app.postgres import PostgresServer
+from tests.harness.test_database import reached
+
+APPLY = "INSERT INTO processed_events (id, key, message, metadata, deliveries) VALUES ($1, 'mine-1', '', '{}', $2)"
+EFFECT = "INSERT INTO effects (event_id, key, amount) VALUES ($1, $2, $3)"
+TOTAL = "INSERT INTO totals (key, count, amount) VALUES ($1, $2, $3)"
+LEDGER = {
+    f"mine-1-{number}": Write(f"mine-1-{number}", 1, "mine-1", number, number, "acknowledged", number)
+    for number in range(2)
+}
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    server = PostgresServer()
+    server.start()
+    database = reached(server)
+    database.rows(f"DO $do$ BEGIN {SCHEMA} END $do$")
+    yield database
+    server.remove()
+
+
+def test_a_ledger_is_held_against_effects_and_totals_of_its_keys_alone(database: Database) -> None:
+    for event_id, key, amount in (("mine-1-0", "mine-1", 0), ("mine-1-1", "mine-1", 1), ("other", "other-1", 7)):
+        database.rows(EFFECT, event_id, key, amount)
+    for key, count, amount in (("mine-1", 2, 1), ("other-1", 5, 7)):
+        database.rows(TOTAL, key, count, amount)
+    database.rows(APPLY, "mine-1-0", 4)
+    audit = Audit(database, Waiting(), "mine")
+    balance = audit.settle(LEDGER, within_s=5)
+    assert (balance.applied, balance.lost, balance.invented, balance.wrong_totals, audit.absorbed()) == (2, 0, 0, 0, 3)
+
+
+def test_what_stays_lost_is_told_once_the_time_is_over(database: Database) -> None:
+    database.rows(EFFECT, "mine-1-0", "another-key", 0)
+    balance = Audit(database, Waiting(show=lambda _: None), "mine").settle(LEDGER, within_s=0.1)
+    assert (balance.applied, balance.lost, balance.invented) == (1, 1, 1)
+
+
+def test_one_event_is_refused_until_that_is_taken_back(database: Database) -> None:
+    with refused(database, "poison"):
+        database.rows(APPLY, "good", 1)
+        with pytest.raises(RaiseError, match="acceptance suite"):
+            database.rows(APPLY, "poison", 1)
+    database.rows(APPLY, "poison", 1)
