@@ -1,0 +1,76 @@
+"""No input leads to a server error, a hang or an answer that a client cannot read; FUZZ_REQUESTS says how many are sent."""
+
+import json
+import os
+from itertools import islice
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from schemathesis import GenerationMode
+
+from acceptance.harness import bad_input
+from acceptance.harness.request import Request
+from app.config import Settings
+from app.main import create_app
+from tests.app.fuzz import strategies
+from tests.app.fuzz.conftest import FuzzedAgent
+from tests.app.fuzz.schema import request_of
+
+# the agent's thread and schemathesis's own ids use the module, the inputs do not
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
+REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "1000"))
+DOCUMENT = create_app(
+    Settings(
+        postgres_host="database",
+        postgres_user="user",
+        postgres_password=SecretStr("secret"),
+        postgres_database="db",
+        kafka_brokers="b:1",
+    )
+).openapi()
+ROUTES = bad_input.routes(DOCUMENT)
+OPERATIONS = [one.ok() for one in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()]
+ONCE = len(ROUTES) * len(bad_input.CLASSES)
+NAMED = list(islice(bad_input.requests(ROUTES), max(ONCE, REQUESTS // 4)))
+BY_SCHEMA = (REQUESTS - len(NAMED)) // 2
+AT_RANDOM = REQUESTS - len(NAMED) - BY_SCHEMA
+cases = st.one_of([one.as_strategy(generation_mode=mode) for one in OPERATIONS for mode in GenerationMode])
+
+
+def examples(count: int) -> settings:
+    return settings(
+        max_examples=count,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=[*HealthCheck],
+    )
+
+
+@pytest.mark.parametrize("name", bad_input.CLASSES)
+def test_every_class_of_input_on_every_route_is_answered_as_promised(agent: FuzzedAgent, name: str) -> None:
+    for one, request in NAMED:
+        if one == name:
+            agent.examine(request)
+
+
+@examples(BY_SCHEMA)
+@given(case=cases)
+def test_what_the_schema_describes_or_forbids_is_answered_as_promised(
+    agent: FuzzedAgent, case: schemathesis.Case
+) -> None:
+    agent.examine(request_of(case))
+
+
+@examples(AT_RANDOM)
+@given(request=strategies.requests(ROUTES))
+def test_random_requests_are_answered_as_promised(agent: FuzzedAgent, request: Request) -> None:
+    agent.examine(request)
+
+
+def test_as_many_requests_were_sent_as_asked_for(agent: FuzzedAgent) -> None:
+    assert agent.sent == REQUESTS, f"expected {REQUESTS} requests, {agent.sent} were sent"
