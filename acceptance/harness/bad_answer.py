@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import httpx
 
@@ -17,16 +18,25 @@ REPLIES = ({"status": "SUCCESS"}, {"status": "RETRY"}, {"status": "DROP"})
 Send = Callable[[Request], httpx.Response]
 
 
-def examine(send: Send, request: Request) -> tuple[str, float]:
-    """Send a request; what is wrong with its answer, empty when nothing is, and how many seconds it took."""
+@dataclass(frozen=True)
+class Finding:
+    """What became of one request; the status is 0 without an answer, the complaint empty when all is as promised."""
+
+    status: int
+    complaint: str
+    seconds: float
+
+
+def examine(send: Send, request: Request) -> Finding:
+    """Send a request and look at its answer; a value that was saved is read back, and deleted."""
     started = time.monotonic()
     try:
         answer = send(request)
     except (httpx.TransportError, TimeoutError) as error:
-        return f"no answer: {error!r}", time.monotonic() - started
+        return Finding(0, f"no answer: {error!r}", time.monotonic() - started)
     seconds = time.monotonic() - started
     saved = answer.status_code == 200 and (request.method, request.path.partition("?")[0]) == ("POST", "/state")
-    return fault(request, answer) or (changed(send, request) if saved else ""), seconds
+    return Finding(answer.status_code, fault(request, answer) or (changed(send, request) if saved else ""), seconds)
 
 
 def fault(request: Request, answer: httpx.Response) -> str:

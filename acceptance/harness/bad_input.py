@@ -1,11 +1,12 @@
 """Classes of bad input as data, and the requests that carry each of them to every route of an OpenAPI document."""
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from acceptance.harness.request import Request
@@ -19,6 +20,7 @@ DEEP = 100_000
 LARGE_BYTES = 10_000_000
 # No partition of ours has this number: what the handler records of a position must not be that of a real record.
 POSITION = {"__partition": b"999", "__offset": b"1"}
+IN_PATH = re.compile(r"{(\w+)}")
 STEP = 5
 """Classes between those that two neighbouring routes begin with, so that a short run meets all of both."""
 
@@ -84,33 +86,36 @@ class Route:
 
     method: str
     path: str
-    parameters: tuple[tuple[str, str], ...]
-    """Where (path, query or header) and name."""
+    query: tuple[str, ...]
+    headers: tuple[str, ...]
     content_type: str
     example: Any
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters, whether in path, query or headers, and of one that the route does not know."""
+        return (*IN_PATH.findall(self.path), *self.query, *self.headers, EXTRA)
 
     def request(
         self, texts: dict[str, str] | None = None, body: bytes | None = None, headers: dict[str, bytes] | None = None
     ) -> Request:
         """A good request, but for texts in the place of parameters by name, the body, and headers beside its own."""
         texts = texts or {}
-        path, query, given = self.path, {EXTRA: texts[EXTRA]} if EXTRA in texts else {}, {}
-        for where, name in self.parameters:
-            if where == "path":
-                path = path.replace(f"{{{name}}}", escaped(texts.get(name, "bad-input")))
-            elif where == "query" and name in texts:
-                query[name] = texts[name]
-            elif where == "header" and name in texts:
-                given[name] = header_value(texts[name])
-        parts = "&".join(f"{escaped(name)}={escaped(text)}" for name, text in query.items())
-        content = json.dumps(self.example).encode() if body is None and self.content_type else body or b""
-        described = {"content-type": self.content_type.encode()} if content and self.content_type else {}
+        path = IN_PATH.sub(lambda found: escaped(texts.get(found[1], "bad-input")), self.path)
+        query = "&".join(f"{escaped(name)}={escaped(texts[name])}" for name in (*self.query, EXTRA) if name in texts)
+        good_body = json.dumps(self.example).encode() if self.content_type else b""
         by_daprd = self.content_type == CLOUD_EVENTS
-        all_headers = {**described, **(POSITION if by_daprd else {}), **given, **(headers or {})}
-        return Request(self.method, path + ("?" + parts if parts else ""), tuple(all_headers.items()), content, by_daprd)
+        sent = {
+            **({"content-type": self.content_type.encode()} if self.content_type else {}),
+            **(POSITION if by_daprd else {}),
+            **{name: header_value(texts[name]) for name in self.headers if name in texts},
+            **(headers or {}),
+        }
+        target = f"{path}?{query}" if query else path
+        return Request(self.method, target, tuple(sent.items()), good_body if body is None else body, by_daprd)
 
     def bodies(self, value: bytes) -> Iterator[bytes]:
-        """Good bodies but for one member, or all of it, which is this JSON text; also wrapped as daprd wraps records."""
+        """Good bodies but for one member, or all of it, which is this JSON text; also as daprd wraps records."""
         for marked in _marked(self.example):
             body = json.dumps(marked).encode().replace(json.dumps(MARK).encode(), value)
             yield body
@@ -120,7 +125,7 @@ class Route:
 
 def with_text(text: str, route: Route) -> Iterator[Request]:
     """A text in each parameter, in one that the route does not know, and in each member of the body."""
-    for name in (*(name for _, name in route.parameters), EXTRA):
+    for name in route.parameters:
         yield route.request({name: text})
     yield from with_value(json.dumps(text).encode(), route) if route.content_type else ()
 
@@ -164,8 +169,16 @@ def routes(document: dict[str, Any]) -> list[Route]:
     ]
 
 
-def requests(found: list[Route]) -> Iterator[tuple[str, Request]]:
-    """Requests with the name of their class: each route x class once, then every other place of each class.
+class Case(NamedTuple):
+    """A request, the route that it goes to, and the class of what is bad about it."""
+
+    route: Route
+    input: str
+    request: Request
+
+
+def cases(found: list[Route]) -> Iterator[Case]:
+    """Each route x class once, then every other place of each class.
 
     Of the first round, any part that is a few times as long as there are routes holds every route and every class.
     """
@@ -174,9 +187,9 @@ def requests(found: list[Route]) -> Iterator[tuple[str, Request]]:
     for shift in range(len(names)):
         for number, route in enumerate(found):
             name = names[(shift + STEP * number) % len(names)]
-            first, *others = dict.fromkeys(CLASSES[name](route))
-            rest += [(name, other) for other in others]
-            yield name, first
+            first, *others = (Case(route, name, request) for request in dict.fromkeys(CLASSES[name](route)))
+            rest += others
+            yield first
     yield from rest
 
 
@@ -196,10 +209,14 @@ def header_value(text: str) -> bytes:
 
 
 def _route(document: dict[str, Any], method: str, path: str, operation: dict[str, Any]) -> Route:
-    parameters = tuple((one["in"], one["name"]) for one in operation.get("parameters", []))
+    named = {
+        where: tuple(one["name"] for one in operation.get("parameters", []) if one["in"] == where)
+        for where in ("query", "header")
+    }
     content = operation.get("requestBody", {}).get("content", {})
     content_type = next(iter(content), "")
-    return Route(method, path, parameters, content_type, _example(document, content.get(content_type, {}), content_type))
+    example = _example(document, content.get(content_type, {}), content_type)
+    return Route(method, path, named["query"], named["header"], content_type, example)
 
 
 def _example(document: dict[str, Any], media: dict[str, Any], content_type: str) -> Any:

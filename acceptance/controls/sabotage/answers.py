@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from .exchange import Answer, Exchange
 
+REFUSED = 422
 STATE: dict[str, Any] = {}
 
 
@@ -43,3 +44,9 @@ async def publish_nowhere(exchange: Exchange) -> Answer:
         return await exchange.inner()
     message = json.loads(exchange.body)["message"]
     return 200, {"status": "published", "topic": "agent-events", "message": message, "id": str(uuid4())}
+
+
+async def breaks_on_bad_input(exchange: Exchange) -> Answer:
+    """A server error where input should be refused."""
+    status, body = await exchange.inner()
+    return (500, body) if status == REFUSED else (status, body)

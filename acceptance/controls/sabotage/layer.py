@@ -14,6 +14,7 @@ SABOTAGES: dict[str, Callable[[Exchange], Awaitable[Answer]]] = {
         answers.query_that_invents,
         answers.state_in_memory,
         answers.publish_nowhere,
+        answers.breaks_on_bad_input,
         events.subscribes_elsewhere,
         events.loses_an_event,
         events.repeats_an_event,

@@ -1,6 +1,7 @@
 """What schemathesis makes of the OpenAPI document, as requests."""
 
 import json
+from typing import Any
 
 import httpx
 import schemathesis
@@ -11,7 +12,7 @@ from acceptance.harness.request import Request
 BASE = "http://agent"
 
 
-def request_of(case: schemathesis.Case) -> Request:
+def request_of(case: schemathesis.Case[Any]) -> Request:
     """The request that a case stands for, byte by byte and without the marks of the tool."""
     parts = case.as_transport_kwargs(base_url=BASE)
     body = parts["data"] if "data" in parts else json.dumps(parts["json"]).encode() if "json" in parts else b""

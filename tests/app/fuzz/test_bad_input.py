@@ -1,8 +1,9 @@
-"""No input leads to a server error, a hang or an answer that a client cannot read; FUZZ_REQUESTS says how many are sent."""
+"""No input leads to a server error, a hang or an answer no client can read; FUZZ_REQUESTS is how many are sent."""
 
 import json
 import os
 from itertools import islice
+from typing import Any
 
 import pytest
 import schemathesis
@@ -20,7 +21,9 @@ from tests.app.fuzz.conftest import FuzzedAgent
 from tests.app.fuzz.schema import request_of
 
 # the agent's thread and schemathesis's own ids use the module, the inputs do not
-pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning"
+)
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "1000"))
 DOCUMENT = create_app(
     Settings(
@@ -32,12 +35,19 @@ DOCUMENT = create_app(
     )
 ).openapi()
 ROUTES = bad_input.routes(DOCUMENT)
-OPERATIONS = [one.ok() for one in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()]
+SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 ONCE = len(ROUTES) * len(bad_input.CLASSES)
-NAMED = list(islice(bad_input.requests(ROUTES), max(ONCE, REQUESTS // 4)))
-BY_SCHEMA = (REQUESTS - len(NAMED)) // 2
-AT_RANDOM = REQUESTS - len(NAMED) - BY_SCHEMA
-cases = st.one_of([one.as_strategy(generation_mode=mode) for one in OPERATIONS for mode in GenerationMode])
+NAMED = list(islice(bad_input.cases(ROUTES), max(ONCE, REQUESTS // 4)))
+KEPT = BEYOND = REQUESTS // 20
+BY_SCHEMA = (REQUESTS - len(NAMED) - KEPT - BEYOND) // 2
+AT_RANDOM = REQUESTS - len(NAMED) - KEPT - BEYOND - BY_SCHEMA
+BY_SCHEMA_CASES = st.one_of(
+    [SCHEMA[one.path][one.method].as_strategy(generation_mode=mode) for one in ROUTES for mode in GenerationMode]
+)
+
+
+def post_state(entry: dict[str, Any]) -> Request:
+    return Request("POST", "/state", (("content-type", b"application/json"),), json.dumps(entry).encode())
 
 
 def examples(count: int) -> settings:
@@ -53,15 +63,15 @@ def examples(count: int) -> settings:
 
 @pytest.mark.parametrize("name", bad_input.CLASSES)
 def test_every_class_of_input_on_every_route_is_answered_as_promised(agent: FuzzedAgent, name: str) -> None:
-    for one, request in NAMED:
-        if one == name:
-            agent.examine(request)
+    for case in NAMED:
+        if case.input == name:
+            agent.examine(case.request)
 
 
 @examples(BY_SCHEMA)
-@given(case=cases)
+@given(case=BY_SCHEMA_CASES)
 def test_what_the_schema_describes_or_forbids_is_answered_as_promised(
-    agent: FuzzedAgent, case: schemathesis.Case
+    agent: FuzzedAgent, case: schemathesis.Case[Any]
 ) -> None:
     agent.examine(request_of(case))
 
@@ -70,6 +80,18 @@ def test_what_the_schema_describes_or_forbids_is_answered_as_promised(
 @given(request=strategies.requests(ROUTES))
 def test_random_requests_are_answered_as_promised(agent: FuzzedAgent, request: Request) -> None:
     agent.examine(request)
+
+
+@examples(KEPT)
+@given(entry=strategies.entries)
+def test_any_json_value_is_saved_and_comes_back_equal(agent: FuzzedAgent, entry: dict[str, Any]) -> None:
+    assert agent.examine(post_state(entry)) == 200
+
+
+@examples(BEYOND)
+@given(entry=strategies.entries_beyond)
+def test_an_integer_beyond_2_to_the_53_is_refused(agent: FuzzedAgent, entry: dict[str, Any]) -> None:
+    assert agent.examine(post_state(entry)) == 422
 
 
 def test_as_many_requests_were_sent_as_asked_for(agent: FuzzedAgent) -> None:
