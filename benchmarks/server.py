@@ -50,8 +50,7 @@ def product() -> ASGIApp:
 
 def one_client_per_call() -> ASGIApp:
     """The agent with a new client for each call to the sidecar and to PostgreSQL."""
-    main.Sidecar = SidecarPerCall  # type: ignore[misc]  # the whole point
-    main.Database = DatabasePerCall  # type: ignore[misc]  # the whole point
+    vars(main).update(Sidecar=SidecarPerCall, Database=DatabasePerCall)
     return main.create_app()
 
 

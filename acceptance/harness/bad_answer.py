@@ -71,5 +71,9 @@ def changed(send: Send, saved: Request) -> str:
 
 
 def canonical(entry: str | bytes) -> str:
-    """The value of an entry, the same text for equal JSON: 1 and 1.0 are one number, 1 and true are not."""
-    return json.dumps(json.loads(entry, parse_int=float)["value"], sort_keys=True)
+    """The value of an entry, the same text for equal JSON: 1 and 1.0, 0 and -0 are one number, 1 and true are not."""
+    return json.dumps(json.loads(entry, parse_int=_number, parse_float=_number)["value"], sort_keys=True)
+
+
+def _number(digits: str) -> float:
+    return float(digits) + 0.0  # -0.0 becomes 0.0

@@ -14,6 +14,7 @@ from acceptance.harness.request import Request
 
 REQUESTS = {"scenario-20-bad-input": 200, "endurance-bad-input": 1000}
 SHOWN = 5
+AGENT = "http://127.0.0.1:8080"
 
 
 @proves("scenario-20-bad-input", "endurance-bad-input")
@@ -29,7 +30,7 @@ def test_bad_input_is_refused_in_time_and_never_a_server_error(entry: Entry, age
 
     found = [(case, examine(send, case.request)) for case in chosen]
 
-    wrong = [f"{case.input}: {one.complaint}\n{case.request.curl('$agent')}" for case, one in found if one.complaint]
+    wrong = [f"{case.input}: {one.complaint}\n{case.request.curl(AGENT)}" for case, one in found if one.complaint]
     expect(not wrong, "every answer as promised", f"{len(wrong)} not so\n" + "\n".join(wrong[:SHOWN]))
     measure("requests", len(found))
     measure("unavailable", sum(one.status == httpx.codes.SERVICE_UNAVAILABLE for _, one in found))
