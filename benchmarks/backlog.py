@@ -1,7 +1,8 @@
 """`python -m benchmarks.backlog`: one backlog, applied by the agent and by a plain aiokafka + asyncpg consumer.
 
 Runs on the cluster of `make up`. While the agent is away a backlog is written; a plain consumer, in a pod of its own,
-applies it first, in a group and a schema of its own, then the agent does. Ends with 1 unless both applied all of it once.
+applies it first, in a group and a schema of its own, then the agent does. Ends with 1 unless both applied all of it,
+once.
 """
 
 import argparse

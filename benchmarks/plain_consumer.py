@@ -1,7 +1,7 @@
 """Runs inside the cluster: writes a backlog, or applies it as a consumer without Dapr does.
 
-Arguments: `produce` or `consume`, and a JSON object: brokers, topic, run, events, and for `consume` host, user, database,
-schema, group, offsets, within_s. The password is in POSTGRES_PASSWORD.
+Arguments: `produce` or `consume`, and a JSON object: brokers, topic, run, events, and for `consume` host, user,
+database, schema, group, offsets, within_s. The password is in POSTGRES_PASSWORD.
 """
 
 import asyncio
