@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from acceptance.harness.bad_input import escaped
 from acceptance.harness.request import Request
+from acceptance.harness.route import escaped
 
 PROBLEM = "application/problem+json"
 DEPENDENCY_AWAY = re.compile(r"(database|pubsub|statestore|dapr) is unavailable: |not ready: ")

@@ -5,7 +5,7 @@ from itertools import islice
 import httpx
 
 from acceptance.conftest import Measure
-from acceptance.harness import bad_input
+from acceptance.harness import bad_input, route
 from acceptance.harness.api import Api
 from acceptance.harness.bad_answer import examine
 from acceptance.harness.catalogue import Entry, proves
@@ -19,7 +19,7 @@ AGENT = "http://127.0.0.1:8080"
 
 @proves("scenario-20-bad-input", "endurance-bad-input")
 def test_bad_input_is_refused_in_time_and_never_a_server_error(entry: Entry, agent: Api, measure: Measure) -> None:
-    routes = bad_input.routes(agent.json("GET", "/openapi.json"))
+    routes = route.routes(agent.json("GET", "/openapi.json"))
     chosen = list(islice(bad_input.cases(routes), REQUESTS[entry.id]))
     expect(len(chosen) == REQUESTS[entry.id], f"{REQUESTS[entry.id]} requests", len(chosen))
     met = (len({(case.route.method, case.route.path) for case in chosen}), len({case.input for case in chosen}))

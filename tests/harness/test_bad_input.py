@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from acceptance.harness import bad_input
+from acceptance.harness import bad_input, route
 from acceptance.harness.bad_answer import PROBLEM, examine
 from acceptance.harness.request import Request
 
@@ -20,11 +20,11 @@ DOCUMENT: dict[str, Any] = {
         },
         "/state/{key}": {"get": {"parameters": [{"in": "path", "name": "key"}]}},
         "/publish": {"post": {"parameters": [{"in": "header", "name": "Idempotency-Key"}]}},
-        "/subscribe": {"post": {"requestBody": {"content": {bad_input.CLOUD_EVENTS: {}}}}},
+        "/subscribe": {"post": {"requestBody": {"content": {route.CLOUD_EVENTS: {}}}}},
     },
     "components": {"schemas": {"E": {"examples": [{"key": "a", "value": 1}]}}},
 }
-ROUTES = bad_input.routes(DOCUMENT)
+ROUTES = route.routes(DOCUMENT)
 STATE, READ, PUBLISH, SUBSCRIBE = ROUTES
 AWAY = {"title": "Service Unavailable", "status": 503, "detail": "pubsub is unavailable: no answer"}
 BROKEN = {"title": "Internal Server Error", "status": 500, "detail": "unexpected error"}

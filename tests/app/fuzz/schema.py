@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import schemathesis
 
-from acceptance.harness.bad_input import CLOUD_EVENTS, header_value
 from acceptance.harness.request import Request
+from acceptance.harness.route import CLOUD_EVENTS, header_value
 
 BASE = "http://agent"
 

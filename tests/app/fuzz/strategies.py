@@ -5,8 +5,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from acceptance.harness.bad_input import BODIES, HEADERS, TEXTS, VALUES, Route, header_value
+from acceptance.harness.bad_input import BODIES, HEADERS, TEXTS, VALUES
 from acceptance.harness.request import Request
+from acceptance.harness.route import Route, header_value
 
 LARGEST = 2**53
 beyond = st.integers(min_value=LARGEST + 1) | st.integers(max_value=-LARGEST - 1)
@@ -41,6 +42,14 @@ entries = st.fixed_dictionaries({"key": st.sampled_from(["a", "a/b", "..", "%00"
 entries_beyond = st.builds(
     lambda value, number: {"key": "a", "value": [value, {"inside": number}]}, kept_values, beyond
 )
+whole_bodies = st.lists(
+    st.binary(max_size=100) | st.sampled_from([*VALUES.values(), *BODIES.values()]), min_size=1, max_size=1
+)
+headers: st.SearchStrategy[dict[str, bytes]] = (
+    st.just({})
+    | st.sampled_from([*HEADERS.values()])
+    | st.dictionaries(st.sampled_from([name for one in HEADERS.values() for name in one]), header_values, max_size=3)
+)
 
 
 @st.composite
@@ -51,13 +60,3 @@ def requests(draw: st.DrawFn, routes: list[Route]) -> Request:
     bodies = draw(st.none() | json_texts.map(lambda text: [*route.bodies(text)]) | whole_bodies)
     body = draw(st.sampled_from(bodies)) if bodies else None
     return route.request(given, body, draw(headers))
-
-
-whole_bodies = st.lists(
-    st.binary(max_size=100) | st.sampled_from([*VALUES.values(), *BODIES.values()]), min_size=1, max_size=1
-)
-headers: st.SearchStrategy[dict[str, bytes]] = (
-    st.just({})
-    | st.sampled_from([*HEADERS.values()])
-    | st.dictionaries(st.sampled_from([name for one in HEADERS.values() for name in one]), header_values, max_size=3)
-)

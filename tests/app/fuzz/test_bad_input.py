@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from schemathesis import GenerationMode
 
-from acceptance.harness import bad_input
+from acceptance.harness import bad_input, route
 from acceptance.harness.request import Request
 from app.config import Settings
 from app.main import create_app
 from tests.app.fuzz import strategies
-from tests.app.fuzz.conftest import FuzzedAgent
+from tests.app.fuzz.agent import FuzzedAgent
 from tests.app.fuzz.schema import request_of
 
 # the agent's thread and schemathesis's own ids use the module, the inputs do not
@@ -34,7 +34,7 @@ DOCUMENT = create_app(
         kafka_brokers="b:1",
     )
 ).openapi()
-ROUTES = bad_input.routes(DOCUMENT)
+ROUTES = route.routes(DOCUMENT)
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 ONCE = len(ROUTES) * len(bad_input.CLASSES)
 NAMED = list(islice(bad_input.cases(ROUTES), max(ONCE, REQUESTS // 4)))
