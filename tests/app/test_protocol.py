@@ -66,3 +66,9 @@ async def test_a_request_to_upgrade_is_answered_as_any_other(port: int) -> None:
     head, body = await answer_to(port, b"GET /nowhere HTTP/1.1\r\nHost: a\r\n" + UPGRADE + b"\r\n")
     assert head.startswith(b"HTTP/1.1 404 Not Found\r\n")
     assert json.loads(body)["status"] == 404
+
+
+async def test_a_request_to_upgrade_that_has_a_body_does_not_hang(port: int) -> None:
+    request = b"POST /state HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n" + UPGRADE + b"\r\n{}"
+    _, body = await answer_to(port, request)
+    assert json.loads(body)["status"] in {400, 422}
