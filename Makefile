@@ -67,11 +67,15 @@ acceptance: $(VENV)/installed ## nine criteria and four scenarios on the cluster
 acceptance-controls: $(VENV)/installed ## break the system in every declared way, and see the suite turn red
 	$(VENV)/bin/python -m acceptance.controls
 
+.PHONY: fuzz
+fuzz: $(VENV)/installed ## 19,000 requests of bad input, in process
+	FUZZ_REQUESTS=19000 $(VENV)/bin/pytest tests/app/fuzz
+
 .PHONY: lint
 lint: $(VENV)/installed build/checkov/installed render ## ruff, mypy, yamllint, shellcheck, checkov
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy app cluster images tests acceptance conftest.py
+	$(VENV)/bin/mypy app cluster images tests acceptance benchmarks conftest.py
 	$(VENV)/bin/yamllint --strict .
 	$(VENV)/bin/shellcheck $(SHELL_SCRIPTS)
 	for rendered in build/overlays/*.yaml; do build/checkov/bin/checkov --file "$$rendered" || exit 1; done

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from app import caller, config, logs
 from app import main as agent
+from app.protocol import Protocol
 
 
 class Server(uvicorn.Server):
@@ -23,6 +24,8 @@ class Server(uvicorn.Server):
                 port=settings.app_port,
                 log_config=None,
                 access_log=False,
+                http=Protocol,
+                ws="none",  # a request to upgrade is answered as if it had not asked
                 # daprd keeps its connections for 90 s; closing first would reset one now and then
                 timeout_keep_alive=120,
                 timeout_graceful_shutdown=settings.graceful_shutdown_seconds,

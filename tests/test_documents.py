@@ -38,7 +38,7 @@ def test_the_readme_names_every_overlay(overlay: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["app", "base", "components", "overlays", "cluster", "acceptance", "tests", "images"]
+    "folder", ["app", "base", "components", "overlays", "cluster", "acceptance", "tests", "images", "benchmarks"]
 )
 def test_the_readme_names_every_folder(folder: str) -> None:
     assert (ROOT / folder).is_dir()

@@ -7,9 +7,11 @@ from fastapi import APIRouter, Path, Query
 from app import effects
 from app.errors import ServiceError, problems
 from app.events import MAX_ID, Key
+from app.routes import paths
 from app.services import AgentDatabase
 from app.values import Text
 
+paths.register()
 router = APIRouter(tags=["events"])
 
 
@@ -19,7 +21,7 @@ async def events(key: Annotated[Key, Query(examples=["customer-7"])], database: 
     return await effects.find_by_key(database, key)
 
 
-@router.get("/events/{id:path}", responses=problems(404, 422, 503))
+@router.get("/events/{id:text}", responses=problems(404, 422, 503))
 async def event(
     event_id: Annotated[Text, Path(alias="id", max_length=MAX_ID)], database: AgentDatabase
 ) -> dict[str, Any]:

@@ -6,9 +6,11 @@ from fastapi import APIRouter, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.errors import ServiceError, problems
+from app.routes import paths
 from app.services import AgentSidecar
-from app.values import JsonValue, Text
+from app.values import JsonValue, check_line
 
+paths.register()
 router = APIRouter(tags=["state"])
 MAX_KEY = 512
 
@@ -16,11 +18,11 @@ MAX_KEY = 512
 def _key(key: str) -> str:
     if "||" in key:
         raise ValueError("must not contain `||`, Dapr's own separator")
-    return key
+    return check_line(key)
 
 
-Key = Annotated[Text, Field(min_length=1, max_length=MAX_KEY), AfterValidator(_key)]
-KeyInPath = Annotated[Text, Path(min_length=1, max_length=MAX_KEY), AfterValidator(_key)]
+Key = Annotated[str, Field(min_length=1, max_length=MAX_KEY), AfterValidator(_key)]
+KeyInPath = Annotated[str, Path(min_length=1, max_length=MAX_KEY), AfterValidator(_key)]
 
 
 class Entry(BaseModel):
@@ -47,7 +49,7 @@ async def save_state(entry: Entry, sidecar: AgentSidecar) -> Change:
     return Change(status="saved", key=entry.key)
 
 
-@router.get("/state/{key:path}", responses=problems(404, 422, 503))
+@router.get("/state/{key:text}", responses=problems(404, 422, 503))
 async def get_state(key: KeyInPath, sidecar: AgentSidecar) -> Entry:
     """Read the value of a key."""
     found, value = await sidecar.get_state(key)
@@ -56,7 +58,7 @@ async def get_state(key: KeyInPath, sidecar: AgentSidecar) -> Entry:
     return Entry.model_construct(key=key, value=value)
 
 
-@router.delete("/state/{key:path}", responses=problems(422, 503))
+@router.delete("/state/{key:text}", responses=problems(422, 503))
 async def delete_state(key: KeyInPath, sidecar: AgentSidecar) -> Change:
     """Delete a key, whether it is there or not."""
     await sidecar.delete_state(key)

@@ -9,6 +9,7 @@ from app.health import Monitor
 
 from .exchange import Answer, Exchange
 
+REFUSED = 422
 STATE: dict[str, Any] = {}
 LATE_S = 5.5
 
@@ -67,3 +68,9 @@ async def publishes_regardless(exchange: Exchange) -> Answer:
     """A publish that does not ask the checks first."""
     Monitor.require = lambda *_: None  # type: ignore[method-assign]  # the sabotage itself
     return await exchange.inner()
+
+
+async def breaks_on_bad_input(exchange: Exchange) -> Answer:
+    """A server error where input should be refused."""
+    status, body = await exchange.inner()
+    return (500, body) if status == REFUSED else (status, body)

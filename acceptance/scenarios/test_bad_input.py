@@ -1,0 +1,38 @@
+"""Bad input of every class, to every route of the deployed agent."""
+
+from itertools import islice
+
+import httpx
+
+from acceptance.conftest import Measure
+from acceptance.harness import bad_input, route
+from acceptance.harness.api import Api
+from acceptance.harness.bad_answer import examine
+from acceptance.harness.catalogue import Entry, proves
+from acceptance.harness.errors import expect
+from acceptance.harness.request import Request
+
+REQUESTS = {"scenario-20-bad-input": 200, "endurance-bad-input": 1000}
+SHOWN = 5
+AGENT = "http://127.0.0.1:8080"
+
+
+@proves("scenario-20-bad-input", "endurance-bad-input")
+def test_bad_input_is_refused_in_time_and_never_a_server_error(entry: Entry, agent: Api, measure: Measure) -> None:
+    routes = route.routes(agent.json("GET", "/openapi.json"))
+    chosen = list(islice(bad_input.cases(routes), REQUESTS[entry.id]))
+    expect(len(chosen) == REQUESTS[entry.id], f"{REQUESTS[entry.id]} requests", len(chosen))
+    met = (len({(case.route.method, case.route.path) for case in chosen}), len({case.input for case in chosen}))
+    expect(met == (len(routes), len(bad_input.CLASSES)), "every route and every class", met)
+
+    def send(request: Request) -> httpx.Response:
+        return agent.call(request.method, request.path, headers=request.raw_headers, content=request.body)
+
+    found = [(case, examine(send, case.request)) for case in chosen]
+
+    wrong = [f"{case.input}: {one.complaint}\n{case.request.curl(AGENT)}" for case, one in found if one.complaint]
+    expect(not wrong, "every answer as promised", f"{len(wrong)} not so\n" + "\n".join(wrong[:SHOWN]))
+    measure("requests", len(found))
+    measure("unavailable", sum(one.status == httpx.codes.SERVICE_UNAVAILABLE for _, one in found))
+    measure("server_errors", sum(one.status >= httpx.codes.INTERNAL_SERVER_ERROR for _, one in found))
+    measure("slowest_s", max(one.seconds for _, one in found))

@@ -1,0 +1,157 @@
+"""`python -m benchmarks.backlog`: one backlog, applied by the agent and by a plain aiokafka + asyncpg consumer.
+
+Runs on the cluster of `make up`. While the agent is away a backlog is written; a plain consumer, in a pod of its own,
+applies it first, in a group and a schema of its own, then the agent does. Ends with 1 unless both applied all of it,
+once.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+
+from acceptance.harness import system
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.database import PORT, Database
+from acceptance.harness.environment import opened
+from acceptance.harness.errors import NotYetError
+from acceptance.harness.fault import undo_table
+from acceptance.harness.journal import Journal, default_file
+from acceptance.harness.options import Options
+from acceptance.harness.reach import Reach
+from acceptance.harness.toolbox import Toolbox
+from acceptance.harness.waiting import Waiting
+from acceptance.harness.workload import find
+
+OPTIONS = Options("auto", None, None, "never", ("default",), 1, frozenset(), plan=False)
+PROGRAM = str(Path(__file__).with_name("plain_consumer"))
+AWAY_S = 60
+BACK_S = 120
+SLOWEST_PER_S = 20
+APPLIED = """
+SELECT count(*) AS events, count(DISTINCT event_id) AS different,
+    extract(epoch FROM max(applied_at) - min(applied_at))::float8 AS seconds
+FROM {schema}.effects WHERE key LIKE $1
+"""
+
+
+class ConsumerPod(Toolbox):
+    """A pod of the agent's image that may also reach PostgreSQL."""
+
+    def _manifest(self) -> dict[str, Any]:
+        manifest = super()._manifest()
+        password = {"secretKeyRef": {"name": "postgres-credentials", "key": "password"}}
+        manifest["spec"]["containers"][0]["env"] = [{"name": "POSTGRES_PASSWORD", "valueFrom": password}]
+        return manifest
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One run: what it reaches, and how large it is."""
+
+    cluster: Cluster
+    journal: Journal
+    waiting: Waiting
+    run: str
+    events: int
+
+    def plain(self) -> None:
+        """Write the backlog, then apply it with the plain consumer, while the agent is away."""
+        pubsub = system.component_metadata(self.cluster, system.PUBSUB)
+        state = system.component_metadata(self.cluster, system.STATESTORE)
+        wanted = {"brokers": pubsub["brokers"], "topic": system.TOPIC, "run": self.run, "events": self.events}
+        within_s = self.events / SLOWEST_PER_S
+        with self._pod() as pod, self._agent_away():
+            offsets = pod.run(PROGRAM, "produce", json.dumps(wanted), timeout_s=within_s)
+            there = {name: state[name] for name in ("host", "user", "database")}
+            own = {"schema": self.schema, "group": f"benchmark-{self.run}", "offsets": offsets, "within_s": within_s}
+            pod.run(PROGRAM, "consume", json.dumps({**wanted, **there, **own}), timeout_s=within_s + 30)
+
+    def agents(self, database: Database) -> None:
+        """Wait until the agent, which is back, has applied the backlog too."""
+
+        def applied() -> None:
+            seen = self.applied(database, "public")["events"]
+            if seen < self.events:
+                raise NotYetError(f"{seen} of {self.events} events are applied")
+
+        self.waiting.until("the agent to apply the backlog", applied, BACK_S + self.events / SLOWEST_PER_S, 1)
+
+    def applied(self, database: Database, schema: str) -> asyncpg.Record:
+        """What was applied in a schema: events, different ones, and the seconds from the first to the last."""
+        return database.rows(APPLIED.format(schema=schema), f"benchmark-{self.run}-%")[0]
+
+    @property
+    def schema(self) -> str:
+        """The schema of the plain consumer's tables."""
+        return f"benchmark_{self.run}"
+
+    @contextmanager
+    def _pod(self) -> Iterator[Toolbox]:
+        image = find(self.cluster, system.NAMESPACE, system.AGENT).image
+        pod = ConsumerPod(self.cluster, self.waiting, system.NAMESPACE, f"benchmark-{self.run}", image)
+        entry = self.journal.promise("replace", namespace=system.NAMESPACE, name=pod.name)
+        try:
+            pod.start()
+            yield pod
+        finally:
+            self.journal.undo(entry)
+
+    @contextmanager
+    def _agent_away(self) -> Iterator[None]:
+        agent = find(self.cluster, system.NAMESPACE, system.AGENT)
+        reference = f"deployment/{system.AGENT}"
+        away, back = ([{"op": "replace", "path": "/spec/replicas", "value": count}] for count in (0, agent.desired))
+        entry = self.journal.promise("patch", namespace=system.NAMESPACE, reference=reference, operations=back)
+
+        def gone() -> None:
+            if pods := self.cluster.pods(system.NAMESPACE, agent.selector):
+                raise NotYetError(f"{pods[0].name} is still there")
+
+        try:
+            self.cluster.patch(system.NAMESPACE, reference, away)
+            self.waiting.until("the agent to be gone", gone, AWAY_S)
+            yield
+        finally:
+            self.journal.undo(entry)
+
+
+def compare(events: int) -> int:
+    """Run both and print events a second of each; 1 unless both applied all events once."""
+    with opened(OPTIONS, lambda: False) as cluster, closing(Reach(cluster)) as reach:
+        uid = cluster.kubectl.run("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
+        state = system.component_metadata(cluster, system.STATESTORE)
+        forward = reach.forward(system.POSTGRES.namespace, system.POSTGRES.name, PORT)
+        password = partial(cluster.secret, system.NAMESPACE, "postgres-credentials", "password")
+        database = Database(forward, password, state["user"], state["database"])
+        with closing(Journal(default_file(uid), undo_table(cluster))) as journal:
+            journal.undo_all()
+            benchmark = Benchmark(cluster, journal, Waiting(), uuid4().hex[:8], events)
+            benchmark.plain()
+            benchmark.agents(database)
+        found = {
+            "agent": benchmark.applied(database, "public"),
+            "plain aiokafka + asyncpg": benchmark.applied(database, benchmark.schema),
+        }
+        database.rows(f"DROP SCHEMA {benchmark.schema} CASCADE")
+    for name, seen in found.items():
+        rate = seen["events"] / seen["seconds"]
+        print(f"{name:26}{seen['events']:>8} events in {seen['seconds']:7.1f} s: {rate:7.0f} events/s")
+    wrong = {name: dict(seen) for name, seen in found.items() if not seen["events"] == seen["different"] == events}
+    if wrong:
+        print(f"expected {events} different events applied once by each, seen {wrong}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.backlog")
+    parser.add_argument("--events", type=int, default=20_000, help="size of the backlog (default: 20000)")
+    sys.exit(compare(parser.parse_args().events))

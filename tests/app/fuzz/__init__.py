@@ -1,0 +1,1 @@
+"""Bad input of every class and of random make, sent to every route in process."""

@@ -1,0 +1,74 @@
+"""What the server makes of requests that are not HTTP, or want to leave it."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.app.postgres import free_port
+from tests.app.test_service import ENVIRONMENT, run
+from tests.app.waiting import until
+
+pytestmark = pytest.mark.anyio
+
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n"
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """The port of an agent that runs as in its container, without any dependency."""
+    port = free_port()
+    process = run(**ENVIRONMENT, APP_PORT=str(port), DAPR_HTTP_PORT="1", DRAIN_SECONDS="0")
+    yield port
+    process.kill()
+    process.communicate()
+
+
+async def exchange(port: int, request: bytes) -> tuple[bytes, bytes]:
+    """Head and body of the answer to these bytes; empty while nobody listens."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionRefusedError:
+        return b"", b""
+    writer.write(request)
+    async with asyncio.timeout(5):
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = await reader.read(65536)
+    writer.close()
+    await writer.wait_closed()
+    return head, body
+
+
+async def answer_to(port: int, request: bytes) -> tuple[bytes, bytes]:
+    return await until("an answer", lambda: exchange(port, request), lambda answer: bool(answer[0]), 20)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: a\r\nX-Bad: a\0b\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: a\r\nX Bad: a\r\n\r\n",
+        b"POST /state HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"POST /state HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+    ],
+    ids=["not HTTP", "NUL in a header", "space in a name", "negative length", "bad chunk"],
+)
+async def test_what_is_not_http_is_a_problem(port: int, request_: bytes) -> None:
+    head, body = await answer_to(port, request_)
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"content-type: application/problem+json" in head.lower()
+    assert json.loads(body)["status"] == 400
+
+
+async def test_a_request_to_upgrade_is_answered_as_any_other(port: int) -> None:
+    head, body = await answer_to(port, b"GET /nowhere HTTP/1.1\r\nHost: a\r\n" + UPGRADE + b"\r\n")
+    assert head.startswith(b"HTTP/1.1 404 Not Found\r\n")
+    assert json.loads(body)["status"] == 404
+
+
+async def test_a_request_to_upgrade_that_has_a_body_does_not_hang(port: int) -> None:
+    request = b"POST /state HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n" + UPGRADE + b"\r\n{}"
+    _, body = await answer_to(port, request)
+    assert json.loads(body)["status"] in {400, 422}
