@@ -31,7 +31,7 @@ from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import find
 
-OPTIONS = Options("auto", None, None, "never", ("default",), 1, frozenset(), plan=False)
+OPTIONS = Options("auto", None, None, "never", ("default",), 1, frozenset(), seed=0, plan=False)
 PROGRAM = str(Path(__file__).with_name("plain_consumer"))
 AWAY_S = 60
 BACK_S = 120
