@@ -57,7 +57,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self, seconds: float | None = None) -> "AsyncIterator[PoolConnectionProxy]":
-        """Lend a connection for a time, `database_timeout_seconds` by default; DependencyUnavailableError without one."""
+        """Lend a connection, by default for `database_timeout_seconds`; DependencyUnavailableError without a server."""
         limit = self._settings.database_timeout_seconds if seconds is None else seconds
         try:
             async with asyncio.timeout(limit), self._pool.acquire() as connection:

@@ -73,6 +73,8 @@ def settings(postgres: PostgresServer, sidecar: StandInSidecar, broker: StandInB
         check_period_seconds=0.1,
         check_timeout_seconds=0.3,
         sidecar_grace_seconds=0.5,
+        key_lookup_timeout_seconds=0.2,
+        outbox_poll_seconds=0.1,
     )
 
 
