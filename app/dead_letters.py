@@ -1,10 +1,13 @@
 """What is in the dead letter topic, recorded in PostgreSQL; DependencyUnavailableError while that is away."""
 
+from base64 import b64decode
+from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from typing import Annotated, Self
 
 from asyncpg import Record
-from pydantic import AfterValidator, Base64Bytes, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from app.dapr import DEAD_LETTER_TOPIC, TOPIC
 from app.database import Database
@@ -25,6 +28,7 @@ FIND = "SELECT * FROM dead_letters WHERE id = $1 ORDER BY replayed_at NULLS FIRS
 RECORD_REPLAY = "UPDATE dead_letters SET replayed_at = clock_timestamp() WHERE position = $1"
 
 Line = Annotated[str, AfterValidator(check_line)]
+Base64 = Annotated[bytes, BeforeValidator(partial(b64decode, validate=True))]
 
 
 class DeadLetter(BaseModel):
@@ -36,7 +40,7 @@ class DeadLetter(BaseModel):
     partition: Annotated[int, Field(ge=0, lt=2**31)] | None
     offset: Annotated[int, Field(ge=0, lt=2**63)] | None
     record_key: Line = ""
-    original_base64: Base64Bytes
+    original_base64: Base64
     topic: Line = TOPIC
 
     @classmethod
@@ -44,10 +48,8 @@ class DeadLetter(BaseModel):
         """Read what the handler wrote; any other record was refused by the sidecar and is itself the original."""
         envelope = delivery.envelope
         if isinstance(envelope, dict) and envelope.get("type") == DEAD_LETTER_TYPE:
-            try:
+            with suppress(ValidationError):
                 return cls.model_validate(envelope.get("data"))
-            except ValidationError:
-                pass
         return cls.model_construct(
             id=delivery.id,
             reason="refused by the sidecar",

@@ -15,7 +15,7 @@ from tests.app.sidecar import StandInSidecar
 
 pytestmark = pytest.mark.anyio
 
-EVENT = {"message": "m", "metadata": {"key": "k", "amount": 1.5, "more": {"b": [1, None], "a": "ü"}}}
+EVENT: dict[str, Any] = {"message": "m", "metadata": {"key": "k", "amount": 1.5, "more": {"b": [1, None], "a": "ü"}}}
 OTHER = {"message": "m", "metadata": {"key": "k", "amount": 2.5}}
 
 
@@ -121,6 +121,7 @@ async def test_two_poison_events_under_one_id_are_both_dead_lettered(
     agent: httpx.AsyncClient, sidecar: StandInSidecar
 ) -> None:
     key = uuid4().hex
-    for data in ({}, {"message": 7}, {}):
+    bodies: list[dict[str, Any]] = [{}, {"message": 7}, {}]
+    for data in bodies:
         await apply(agent, key, data)
     assert [letter["data"]["id"] for letter in sidecar.published] == [key, key]
