@@ -1,8 +1,6 @@
 """What is in the dead letter topic, recorded in PostgreSQL; DependencyUnavailableError while that is away."""
 
-from base64 import b64decode
 from contextlib import suppress
-from functools import partial
 from hashlib import sha256
 from typing import Annotated, Self
 
@@ -11,9 +9,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Validati
 
 from app.dapr import DEAD_LETTER_TOPIC, TOPIC
 from app.database import Database
-from app.delivery import Delivery
+from app.delivery import MAX_OFFSET, MAX_PARTITION, Delivery
 from app.events import DEAD_LETTER_TYPE
-from app.values import check_line
+from app.values import check_line, decode_base64
 
 RECORD = """
 INSERT INTO dead_letters (position, "partition", "offset", id, reason, attempts, key, original)
@@ -28,7 +26,7 @@ FIND = "SELECT * FROM dead_letters WHERE id = $1 ORDER BY replayed_at NULLS FIRS
 RECORD_REPLAY = "UPDATE dead_letters SET replayed_at = clock_timestamp() WHERE position = $1"
 
 Line = Annotated[str, AfterValidator(check_line)]
-Base64 = Annotated[bytes, BeforeValidator(partial(b64decode, validate=True))]
+Base64 = Annotated[bytes, BeforeValidator(decode_base64)]
 
 
 class DeadLetter(BaseModel):
@@ -37,8 +35,8 @@ class DeadLetter(BaseModel):
     id: Line
     reason: Line
     attempts: Annotated[int, Field(ge=0, lt=2**31)]
-    partition: Annotated[int, Field(ge=0, lt=2**31)] | None
-    offset: Annotated[int, Field(ge=0, lt=2**63)] | None
+    partition: Annotated[int, Field(ge=0, le=MAX_PARTITION)] | None
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] | None
     record_key: Line = ""
     original_base64: Base64
     topic: Line = TOPIC

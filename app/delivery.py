@@ -2,7 +2,6 @@
 
 import json
 import re
-from base64 import b64decode
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -13,10 +12,12 @@ from starlette.datastructures import Headers
 
 from app.errors import describe, field_errors
 from app.events import MAX_ID, EventData
-from app.values import check_line
+from app.values import check_line, decode_base64
 
-MAX_DIGITS = 18
-"""Of an offset: any number of 18 digits fits PostgreSQL's bigint."""
+MAX_PARTITION, MAX_OFFSET = 2**31 - 1, 2**63 - 1
+"""Any record may carry a header of daprd's own names, with any value."""
+MAX_RECORD_KEY = 4096
+"""A longer one is not kept: a dead letter must fit its topic."""
 TRACEPARENT = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -38,12 +39,13 @@ class Delivery:
     @classmethod
     def of(cls, body: bytes, headers: Headers) -> Self:
         """Make a delivery of a request's parts."""
+        record_key = headers.get("__key", "")
         return cls(
             body,
             headers.get("__topic", ""),
-            _number(headers.get("__partition")),
-            _number(headers.get("__offset")),
-            headers.get("__key", ""),
+            _number(headers.get("__partition", ""), MAX_PARTITION),
+            _number(headers.get("__offset", ""), MAX_OFFSET),
+            record_key if len(record_key) <= MAX_RECORD_KEY else "",
         )
 
     @property
@@ -110,8 +112,8 @@ class Delivery:
         body = _parse(self.body)
         if isinstance(body, dict) and "data_base64" in body:
             try:
-                record = b64decode(body["data_base64"], validate=True)
-            except (ValueError, TypeError):
+                record = decode_base64(body["data_base64"])
+            except ValueError:
                 return self.body, body
             return record, _parse(record)
         return self.body, body
@@ -131,5 +133,6 @@ def _is_id(value: object) -> bool:
         return False
 
 
-def _number(header: str | None) -> int | None:
-    return int(header) if header and header.isdecimal() and len(header) <= MAX_DIGITS else None
+def _number(header: str, largest: int) -> int | None:
+    digits = header.isdecimal() and len(header) <= len(str(largest))
+    return int(header) if digits and int(header) <= largest else None

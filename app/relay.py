@@ -67,19 +67,22 @@ class Relay:
         self._wakened.set()
 
     async def _run(self) -> None:
+        waiting = False
         while not self._stopping:
             self._wakened.clear()
             try:
                 self._monitor.require("pubsub")
                 more = await self._take_turn()
             except DependencyUnavailableError as error:
-                logger.debug("The outbox waits: %s", error.detail)
+                logger.log(logging.DEBUG if waiting else logging.WARNING, "The outbox waits: %s", error.detail)
+                waiting = True
                 await asyncio.sleep(self._poll_seconds)
                 continue
             except Exception:
                 logger.exception("The relay failed")
                 await asyncio.sleep(self._poll_seconds)
                 continue
+            waiting = False
             if not more:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._poll_seconds):

@@ -15,14 +15,9 @@ from app.config import Settings
 from tests.app.client import cloud_event, deliver
 from tests.app.postgres import PASSWORD, PostgresServer
 from tests.app.sidecar import StandInSidecar
-from tests.app.test_subscribe import BROKEN
+from tests.app.test_subscribe import BROKEN, CONSTRAINT
 
 pytestmark = pytest.mark.anyio
-
-CONSTRAINT = (
-    "ALTER TABLE effects ADD CONSTRAINT trap CHECK (key <> 'trap')",
-    "ALTER TABLE effects DROP CONSTRAINT trap",
-)
 
 
 @pytest.fixture
@@ -84,6 +79,13 @@ async def test_what_the_handler_gave_up_is_recorded_with_reason_attempts_and_ori
         "original": record,
         "replayed_at": None,
     }
+
+
+async def test_a_record_key_of_any_length_keeps_no_event_from_its_dead_letter(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar
+) -> None:
+    assert await deliver(agent, b"x", __key="%0A" * 1_000_000) == "SUCCESS"
+    assert len(sidecar.records[0][1]) < 1000
 
 
 async def test_what_the_sidecar_refused_is_recorded_with_its_bytes_and_position(

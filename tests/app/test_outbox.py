@@ -18,6 +18,7 @@ from tests.app.broker import StandInBroker
 from tests.app.client import assert_problem, cloud_event, deliver, running, until_failing, until_ready
 from tests.app.postgres import PostgresServer
 from tests.app.sidecar import StandInSidecar
+from tests.app.test_subscribe import CONSTRAINT
 from tests.app.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -219,13 +220,13 @@ async def test_an_event_that_is_dead_lettered_leaves_the_outbox(
     agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection
 ) -> None:
     event_id = uuid4().hex
-    await sql.execute("ALTER TABLE effects ADD CONSTRAINT trap CHECK (key <> 'trap')")
+    await sql.execute(CONSTRAINT[0])
     try:
         await queue(agent, event_id, key="trap")
         await until_published(sidecar, 1)
         assert [await deliver(agent, sidecar.records[0][1]) for _ in range(3)] == ["RETRY", "RETRY", "SUCCESS"]
     finally:
-        await sql.execute("ALTER TABLE effects DROP CONSTRAINT trap")
+        await sql.execute(CONSTRAINT[1])
     await until_empty(sql)
     assert await status(agent, event_id) == "dead-lettered"
 
