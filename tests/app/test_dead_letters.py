@@ -20,13 +20,6 @@ from tests.app.test_subscribe import BROKEN, CONSTRAINT
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-async def agent(agent: httpx.AsyncClient, sql: asyncpg.Connection) -> httpx.AsyncClient:
-    """The agent, without dead letters of an earlier test."""
-    await sql.execute("TRUNCATE dead_letters")
-    return agent
-
-
 async def hand_over(agent: httpx.AsyncClient, sidecar: StandInSidecar) -> list[str]:
     """Deliver what is in the dead letter topic."""
     letters = [record for topic, record in sidecar.records if topic == "agent-events-dead-letters"]

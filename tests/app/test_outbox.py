@@ -52,13 +52,6 @@ async def until_empty(sql: asyncpg.Connection) -> None:
     await until("the outbox to be empty", pending, lambda count: count == 0, 3)
 
 
-@pytest.fixture
-async def agent(agent: httpx.AsyncClient, sql: asyncpg.Connection) -> httpx.AsyncClient:
-    """The agent, without events of an earlier test."""
-    await sql.execute("TRUNCATE outbox")
-    return agent
-
-
 async def lose(broker: StandInBroker, agent: httpx.AsyncClient) -> None:
     await broker.stop()
     await until_failing(agent, "pubsub")

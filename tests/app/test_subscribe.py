@@ -276,7 +276,7 @@ async def test_without_the_database_events_are_retried_and_applied_later(
 async def test_tables_are_made_when_the_database_comes_after_the_agent(
     settings: Settings, postgres: PostgresServer, sql: asyncpg.Connection
 ) -> None:
-    await sql.execute("DROP TABLE processed_events, effects, totals, failed_events, outbox, dead_letters")
+    await sql.execute("DROP TABLE IF EXISTS processed_events, effects, totals, failed_events, outbox, dead_letters")
     postgres.stop()
     async with running(create_app(settings)) as client:
         await until_failing(client, "database")
