@@ -15,6 +15,7 @@ VENV := .venv
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements-dev.lock)
 CONTEXT := $(if $(filter kind,$(CLUSTER)),kind-)fastapi-dapr-agent
 KUBECTL := kubectl --context $(CONTEXT)
+AGENT := $(KUBECTL) exec --namespace fastapi-app deployment/fastapi-dapr-agent --container fastapi -- python -m app
 SHELL_SCRIPTS := .ci/run $(wildcard images/*/*.sh)
 
 .PHONY: help
@@ -108,6 +109,15 @@ topics: ## existing-backends: make the topics that are missing
 .PHONY: logs
 logs: ## follow the agent's log and its sidecar's
 	$(KUBECTL) logs --namespace fastapi-app --selector app=fastapi-dapr-agent --all-containers --prefix --follow --tail=50
+
+.PHONY: dead-letters
+dead-letters: ## list the events that were given up, and why
+	$(AGENT) dead-letters
+
+.PHONY: replay
+replay: ## send a dead letter again: make replay ID=...
+	@if [[ -z $$ID ]]; then echo "error: which one? make replay ID=..., see make dead-letters" >&2; exit 1; fi
+	$(AGENT) replay "$$ID"
 
 $(VENV)/installed: requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)

@@ -1,16 +1,20 @@
-"""Start a service: `python -m app [agent|caller]`."""
+"""Start a service, `python -m app [agent|caller]`, or answer an operator, `python -m app dead-letters|replay ID`."""
 
 import asyncio
 import signal
 import sys
+from collections.abc import Coroutine
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
-from app import caller, config, logs
+from app import caller, commands, config, logs
 from app import main as agent
+from app.errors import ServiceError
 from app.protocol import Protocol
+
+USAGE = "usage: python -m app [agent | caller | dead-letters | replay ID]"
 
 
 class Server(uvicorn.Server):
@@ -44,18 +48,33 @@ class Server(uvicorn.Server):
         loop.call_soon_threadsafe(loop.call_later, self._drain_seconds, super().handle_exit, sig, frame)
 
 
-def run(arguments: list[str]) -> None:
-    """Run the named service until a signal ends it."""
+def serve(app: FastAPI, settings: config.ServiceSettings) -> None:
+    """Serve until a signal ends it."""
     logs.configure()
-    settings: config.ServiceSettings
+    Server(app, settings).run()
+
+
+def answer(command: Coroutine[None, None, str]) -> None:
+    """Print what a command answers; an error ends the process with a line that says what went wrong."""
+    try:
+        sys.stdout.write(f"{asyncio.run(command)}\n")
+    except ServiceError as error:
+        sys.exit(f"error: {error.detail}")
+
+
+def run(arguments: list[str]) -> None:
+    """Run the named service or command."""
     match arguments:
         case [] | ["agent"]:
-            app = agent.create_app(settings := config.load(config.Settings))
+            serve(agent.create_app(settings := config.load(config.Settings)), settings)
         case ["caller"]:
-            app = caller.create_app(settings := config.load(config.CallerSettings))
+            serve(caller.create_app(calling := config.load(config.CallerSettings)), calling)
+        case ["dead-letters"]:
+            answer(commands.list_dead_letters(config.load(config.Settings)))
+        case ["replay", event_id]:
+            answer(commands.replay(config.load(config.Settings), event_id))
         case _:
-            sys.exit(f"usage: python -m app [agent|caller], got {' '.join(arguments)!r}")
-    Server(app, settings).run()
+            sys.exit(f"{USAGE}, got {' '.join(arguments)!r}")
 
 
 if __name__ == "__main__":

@@ -56,6 +56,10 @@ class Settings(ServiceSettings):
     postgres_database: Required
     database_timeout_seconds: Seconds = 2.0
     """Longest time for one use of the database, waiting for a connection included."""
+    key_lookup_timeout_seconds: Seconds = 0.5
+    """Longest look for an earlier use of an idempotency key before an event is published without it."""
+    outbox_poll_seconds: Seconds = 0.5
+    """How often the relay looks for events that another replica queued, and its pause after a failure."""
     kafka_brokers: Annotated[Required, AfterValidator(_brokers)]
     check_period_seconds: Seconds = 0.5
     check_timeout_seconds: Seconds = 1.0

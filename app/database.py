@@ -56,10 +56,11 @@ class Database:
         self._pool.terminate()
 
     @asynccontextmanager
-    async def connection(self) -> "AsyncIterator[PoolConnectionProxy]":
-        """Lend a connection, for `database_timeout_seconds` in all; DependencyUnavailableError without a server."""
+    async def connection(self, seconds: float | None = None) -> "AsyncIterator[PoolConnectionProxy]":
+        """Lend a connection, by default for `database_timeout_seconds`; DependencyUnavailableError without a server."""
+        limit = self._settings.database_timeout_seconds if seconds is None else seconds
         try:
-            async with asyncio.timeout(self._settings.database_timeout_seconds), self._pool.acquire() as connection:
+            async with asyncio.timeout(limit), self._pool.acquire() as connection:
                 try:
                     yield connection
                 except asyncio.CancelledError:

@@ -76,7 +76,7 @@ def field_errors(errors: list[ErrorDetails]) -> list[dict[str, str]]:
 def _field(error: ErrorDetails) -> str:
     if error["type"] == "json_invalid":  # located by a position in the text
         return "body"
-    return ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path")) or "body"
+    return ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")) or "body"
 
 
 def describe(errors: list[dict[str, str]]) -> str:
@@ -95,7 +95,8 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def on_invalid_request(_: Request, error: RequestValidationError) -> Response:
         errors = field_errors(list(error.errors()))
-        return problem(422, describe(errors), errors=errors)
+        status = 400 if any(one["loc"][0] == "header" for one in error.errors()) else 422
+        return problem(status, describe(errors), errors=errors)
 
     @app.exception_handler(Exception)
     async def on_unexpected(_: Request, __: Exception) -> Response:

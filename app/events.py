@@ -1,7 +1,6 @@
 """What an event is: the same rules where it is published and where it is consumed."""
 
 import json
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Self
@@ -12,20 +11,15 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
-    ValidationError,
     WithJsonSchema,
     model_validator,
 )
-from starlette.datastructures import Headers
 
-from app.errors import describe, field_errors
 from app.values import MAX_INTEGER, Text, check_json, check_line, check_text
 
 EVENT_TYPE = "fastapi-dapr-agent.event"
 DEAD_LETTER_TYPE = "fastapi-dapr-agent.dead-letter"
 MAX_ID = 256
-MAX_DIGITS = 18
-"""Of an offset: any number of 18 digits fits PostgreSQL's bigint."""
 
 
 def _amount(value: object) -> int | float:
@@ -64,69 +58,12 @@ class EventData(BaseModel):
     message: Text
     metadata: Metadata = Metadata()
 
-
-class IndigestibleError(Exception):
-    """A delivered event that can never be applied, and why."""
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """One delivery by daprd: a body of any kind, and the record's position in the topic from the headers."""
-
-    body: bytes
-    partition: int | None
-    offset: int | None
-
-    @classmethod
-    def of(cls, body: bytes, headers: Headers) -> Self:
-        """Make a delivery of a request's parts."""
-        return cls(body, _number(headers.get("__partition")), _number(headers.get("__offset")))
+    @cached_property
+    def canonical(self) -> str:
+        """The data as JSON, written in one way however it was written by whoever sent it."""
+        return json.dumps(self.model_dump(exclude_unset=True), sort_keys=True, separators=(",", ":"))
 
     @cached_property
-    def id(self) -> str:
-        """The event's id; one without a usable id gets one that is the same at every redelivery."""
-        if isinstance(self._envelope, dict) and _is_id(self._envelope.get("id")):
-            return str(self._envelope["id"])
-        if self.partition is not None and self.offset is not None:
-            return f"position:{self.partition}:{self.offset}"
-        return f"sha256:{sha256(self.body).hexdigest()}"
-
-    @cached_property
-    def data(self) -> EventData:
-        """The event's data; IndigestibleError when there is something wrong with the event, naming it."""
-        if isinstance(self._envelope, Exception):
-            raise IndigestibleError(f"the body is not JSON: {self._envelope}")
-        if not isinstance(self._envelope, dict):
-            raise IndigestibleError("the body is not a CloudEvent: not a JSON object")
-        if not _is_id(self._envelope.get("id")):
-            raise IndigestibleError(f"id: expected 1 to {MAX_ID} characters, no control characters")
-        try:
-            return EventData.model_validate(self._envelope.get("data"))
-        except ValidationError as error:
-            raise IndigestibleError(f"data: {describe(field_errors(error.errors()))}") from error
-
-    @property
-    def key(self) -> str:
-        """The event's key, empty when it has none or cannot be read."""
-        try:
-            return self.data.metadata.key
-        except IndigestibleError:
-            return ""
-
-    @cached_property
-    def _envelope(self) -> object:
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError) as error:
-            return error
-
-
-def _is_id(value: object) -> bool:
-    try:
-        return isinstance(value, str) and 0 < len(check_line(value)) <= MAX_ID
-    except ValueError:
-        return False
-
-
-def _number(header: str | None) -> int | None:
-    return int(header) if header and header.isdecimal() and len(header) <= MAX_DIGITS else None
+    def digest(self) -> bytes:
+        """What tells other data under the same id."""
+        return sha256(self.canonical.encode()).digest()

@@ -8,8 +8,9 @@ from app import effects
 from app.config import Settings
 from app.dapr import DEAD_LETTER_TOPIC, Sidecar
 from app.database import Database
+from app.delivery import Delivery, IndigestibleError
 from app.errors import DependencyUnavailableError
-from app.events import DEAD_LETTER_TYPE, Delivery, IndigestibleError
+from app.events import DEAD_LETTER_TYPE
 from app.health import Monitor
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Handler:
             logger.exception("Event %s could be neither applied nor dead-lettered", delivery.id)
             status, outcome = Status.RETRY, repr(error)
         fields = {"id": delivery.id, "key": delivery.key, "status": status, "outcome": outcome}
+        fields |= {"traceparent": delivery.traceparent} if delivery.traceparent else {}
         logger.info("Received event %s", delivery.id, extra=fields)
         return status
 
@@ -77,8 +79,9 @@ class Handler:
             "first_failed_at": failure.first_failed_at,
             "partition": delivery.partition,
             "offset": delivery.offset,
-            "original_base64": b64encode(delivery.body).decode(),
+            "record_key": delivery.record_key,
+            "original_base64": b64encode(delivery.record).decode(),
         }
         await self._sidecar.publish(DEAD_LETTER_TOPIC, delivery.id, DEAD_LETTER_TYPE, data)
-        await effects.record_dead_letter(self._database, delivery.id)
+        await effects.record_dead_letter(self._database, delivery)
         return Status.SUCCESS, f"dead-lettered: {reason}"

@@ -6,7 +6,12 @@ from app.errors import ServiceError
 
 KIB = 1024
 DEFAULT_BYTES = 1024 * KIB
-LIMITS_BYTES = {"/publish": 256 * KIB, "/subscribe": 4096 * KIB}
+LIMITS_BYTES = {
+    "/publish": 256 * KIB,
+    # records of at most 1 and 2 MiB, as base64 in daprd's envelope
+    "/subscribe": 4096 * KIB,
+    "/dead-letters": 4096 * KIB,
+}
 
 
 class BodyTooLargeError(ServiceError):

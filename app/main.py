@@ -15,6 +15,8 @@ from app.errors import add_handlers
 from app.handler import Handler
 from app.health import Monitor
 from app.limits import BodyLimit
+from app.publisher import Publisher
+from app.relay import Relay
 from app.routes import ROUTERS
 from app.services import State
 
@@ -31,9 +33,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             # a little less than the check's own time, so that the client closes what it opened
             Broker(settings.kafka_brokers, 0.8 * settings.check_timeout_seconds) as broker,
             Monitor(settings, sidecar, database, broker, lambda: bool(app.state.draining)) as monitor,
+            Relay(settings, sidecar, database, monitor) as relay,
         ):
             handler = Handler(settings, sidecar, database, monitor)
-            yield {"sidecar": sidecar, "database": database, "monitor": monitor, "handler": handler}
+            publisher = Publisher(settings, sidecar, database, monitor, relay)
+            yield {
+                "sidecar": sidecar,
+                "database": database,
+                "monitor": monitor,
+                "handler": handler,
+                "publisher": publisher,
+            }
 
     app = FastAPI(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False)
     app.state.draining = False

@@ -7,7 +7,8 @@ CREATE TABLE IF NOT EXISTS processed_events (
     deliveries  integer NOT NULL DEFAULT 1,
     "partition" integer,
     "offset"    bigint,
-    applied_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+    applied_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    digest      bytea
 );
 CREATE INDEX IF NOT EXISTS processed_events_by_key ON processed_events (key, applied_at);
 
@@ -26,14 +27,55 @@ CREATE TABLE IF NOT EXISTS totals (
     amount numeric NOT NULL
 );
 
--- Events whose handling failed for another reason than a dependency that is away.
+-- Events whose handling failed for another reason than a dependency that is away; other data under the same id is
+-- another failure.
 CREATE TABLE IF NOT EXISTS failed_events (
-    id               text PRIMARY KEY,
+    id               text NOT NULL,
     reason           text NOT NULL,
     attempts         integer NOT NULL DEFAULT 1,
     "partition"      integer,
     "offset"         bigint,
     first_failed_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_failed_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
-    dead_lettered_at timestamptz
+    dead_lettered_at timestamptz,
+    digest           bytea NOT NULL DEFAULT '',
+    PRIMARY KEY (id, digest)
 );
+
+-- Events that are still to be published, and those published that are still to be applied.
+CREATE TABLE IF NOT EXISTS outbox (
+    id           text PRIMARY KEY,
+    number       bigint GENERATED ALWAYS AS IDENTITY,
+    key          text NOT NULL,
+    data         json NOT NULL,
+    digest       bytea NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    published_at timestamptz
+);
+CREATE INDEX IF NOT EXISTS outbox_in_order ON outbox (published_at, number);
+
+-- What is in the dead letter topic. position is the original record's where that is known, else the dead letter's own.
+CREATE TABLE IF NOT EXISTS dead_letters (
+    position    text PRIMARY KEY,
+    "partition" integer,
+    "offset"    bigint,
+    id          text NOT NULL,
+    reason      text NOT NULL,
+    attempts    integer NOT NULL,
+    key         text NOT NULL,
+    original    bytea NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    replayed_at timestamptz
+);
+CREATE INDEX IF NOT EXISTS dead_letters_by_id ON dead_letters (id);
+
+-- Tables of version 0.1.0 before digests. ALTER TABLE would lock them at every start, so it is asked first.
+DO $$ BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_attribute WHERE attrelid = to_regclass('failed_events') AND attname = 'digest' AND NOT attisdropped
+    ) THEN
+        ALTER TABLE processed_events ADD COLUMN IF NOT EXISTS digest bytea;
+        ALTER TABLE failed_events ADD COLUMN digest bytea NOT NULL DEFAULT '', DROP CONSTRAINT failed_events_pkey;
+        ALTER TABLE failed_events ADD PRIMARY KEY (id, digest);
+    END IF;
+END $$;

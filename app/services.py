@@ -8,6 +8,7 @@ from app.dapr import Sidecar
 from app.database import Database
 from app.handler import Handler
 from app.health import Monitor
+from app.publisher import Publisher
 
 
 class State(TypedDict):
@@ -17,6 +18,7 @@ class State(TypedDict):
     database: Database
     monitor: Monitor
     handler: Handler
+    publisher: Publisher
 
 
 def from_state(name: str) -> object:
@@ -32,3 +34,4 @@ AgentSidecar = Annotated[Sidecar, from_state("sidecar")]
 AgentDatabase = Annotated[Database, from_state("database")]
 AgentMonitor = Annotated[Monitor, from_state("monitor")]
 AgentHandler = Annotated[Handler, from_state("handler")]
+AgentPublisher = Annotated[Publisher, from_state("publisher")]

@@ -1,6 +1,7 @@
 """What text and JSON may hold so that Dapr, Kafka and PostgreSQL all carry it unchanged."""
 
 import math
+from base64 import b64decode
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -51,6 +52,13 @@ def check_json(value: object, check_string: Callable[[str], str] = check_unicode
         elif isinstance(item, int) and abs(item) > MAX_INTEGER:
             raise ValueError("must not contain an integer beyond 2^53: Dapr would change it")
     return value
+
+
+def decode_base64(text: object) -> bytes:
+    """Return the bytes; ValueError when the value is no base64 text."""
+    if not isinstance(text, str):
+        raise ValueError("must be base64 text")  # noqa: TRY004 - pydantic takes a TypeError for a mistake of ours
+    return b64decode(text, validate=True)
 
 
 Text = Annotated[str, AfterValidator(check_text)]

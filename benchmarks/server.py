@@ -37,9 +37,9 @@ class DatabasePerCall(Database):
     """The product's database, but with a connection of its own for each use."""
 
     @asynccontextmanager
-    async def connection(self) -> "AsyncIterator[PoolConnectionProxy]":
+    async def connection(self, seconds: float | None = None) -> "AsyncIterator[PoolConnectionProxy]":
         """Lend a new connection."""
-        async with Database(self._settings) as one, one.connection() as connection:
+        async with Database(self._settings) as one, one.connection(seconds) as connection:
             yield connection
 
 

@@ -2,13 +2,14 @@
 
 from fastapi import APIRouter
 
-from app.routes import database, events, health, publish, root, state, subscribe
+from app.routes import database, dead_letters, events, health, publish, root, state, subscribe
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     root.router,
     publish.router,
     subscribe.router,
+    dead_letters.router,
     events.router,
     state.router,
     database.router,

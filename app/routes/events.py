@@ -25,7 +25,11 @@ async def events(key: Annotated[Key, Query(examples=["customer-7"])], database: 
 async def event(
     event_id: Annotated[Text, Path(alias="id", max_length=MAX_ID)], database: AgentDatabase
 ) -> dict[str, Any]:
-    """Show one event: `applied`, `failing` while attempts are left, or `dead-lettered` with the reason."""
+    """Show one event.
+
+    `queued` and `published` are in the outbox, `applied` has its effect, `failing` has attempts left, `dead-lettered`
+    has a reason.
+    """
     found = await effects.find(database, event_id)
     if found is None:
         raise ServiceError(404, f"event {event_id} has not been processed")

@@ -1,39 +1,70 @@
 """Publishing events to Kafka through Dapr."""
 
+import re
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel
 
 from app.dapr import TOPIC
 from app.errors import DependencyUnavailableError, problems
-from app.events import EVENT_TYPE, EventData
-from app.services import AgentMonitor, AgentSidecar
+from app.events import EventData
+from app.services import AgentPublisher
 
 router = APIRouter(tags=["events"])
+RESPOND_ASYNC = "respond-async"
+
+IdempotencyKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", pattern="^[A-Za-z0-9._~-]{1,128}$", examples=["order-1842"])
+]
+Prefer = Annotated[list[str] | None, Header(alias="Prefer", examples=[[RESPOND_ASYNC]])]
 
 
 class Published(BaseModel):
-    """An event that Kafka has acknowledged."""
+    """An event that Kafka has acknowledged, or one that PostgreSQL keeps until Kafka has."""
 
-    status: str = "published"
+    status: Literal["published", "queued"]
     topic: str = TOPIC
     message: str
     id: str
 
 
-@router.post("/publish", responses=problems(400, 413, 422, 503))
-async def publish(data: EventData, monitor: AgentMonitor, sidecar: AgentSidecar) -> Published:
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    202: {"model": Published, "description": "Queued in the outbox; `Location` shows what becomes of it"}
+}
+
+
+@router.post("/publish", responses=RESPONSES | problems(400, 413, 422, 503))
+async def publish(
+    data: EventData,
+    publisher: AgentPublisher,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
+) -> Published:
     """Publish an event; `GET /events/{id}` shows what the handler made of it.
 
-    A 503 carries the event's `id`: when the sidecar did not answer in time the event may still arrive.
+    `Idempotency-Key` becomes its id: however often it is sent, it takes effect once, and with another body it is a 422.
+    `Prefer: respond-async` answers 202 once the event is in the outbox, also while Kafka is away.
+    A 503 carries the event's `id`: the event may still arrive, so a retry must use it as its key.
     """
-    event_id = uuid4().hex
+    event_id = idempotency_key or uuid4().hex
     try:
-        # while the broker is away the sidecar's producer would hold the request, then refuse for 10 s more
-        monitor.require("pubsub")
-        await sidecar.publish(TOPIC, event_id, EVENT_TYPE, data.model_dump(exclude_unset=True), data.metadata.key)
+        if RESPOND_ASYNC in preferences(prefer or []):
+            await publisher.queue(event_id, data)
+            response.status_code = 202
+            response.headers.update({"Location": f"/events/{event_id}", "Preference-Applied": RESPOND_ASYNC})
+            return Published(status="queued", message=data.message, id=event_id)
+        if idempotency_key:
+            await publisher.check_id(event_id, data)
+        await publisher.publish(event_id, data)
     except DependencyUnavailableError as error:
         error.members["id"] = event_id
         raise
-    return Published(message=data.message, id=event_id)
+    return Published(status="published", message=data.message, id=event_id)
+
+
+def preferences(headers: list[str]) -> set[str]:
+    """Names of the preferences in `Prefer` headers (RFC 7240), without their values and parameters."""
+    return {re.split("[;=]", preference, maxsplit=1)[0].strip().lower() for preference in ",".join(headers).split(",")}

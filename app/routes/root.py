@@ -19,6 +19,7 @@ ENDPOINTS = {
     "query": "GET /db/query",
     "subscriptions": "GET /dapr/subscribe",
     "subscribe": "POST /subscribe",
+    "dead_letters": "POST /dead-letters",
     "docs": "GET /docs",
 }
 

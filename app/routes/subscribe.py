@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from app.dapr import SUBSCRIPTIONS
-from app.events import Delivery
+from app.delivery import Delivery
 from app.handler import Status
 from app.limits import BodyTooLargeError
 from app.services import AgentHandler
@@ -24,7 +24,7 @@ class Reply(BaseModel):
 
 
 @router.get("/dapr/subscribe")
-async def subscriptions() -> list[dict[str, str]]:
+async def subscriptions() -> list[dict[str, Any]]:
     """Tell daprd what to deliver, and where."""
     return SUBSCRIPTIONS
 

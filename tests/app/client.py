@@ -10,6 +10,8 @@ import httpx
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from app.dapr import SUBSCRIPTIONS
+from tests.app.sidecar import as_delivered
 from tests.app.waiting import until
 
 PROBLEM = "application/problem+json"
@@ -75,11 +77,24 @@ def cloud_event(data: object, **changes: object) -> dict[str, Any]:
     return {name: value for name, value in event.items() if value is not None}
 
 
-async def deliver(client: httpx.AsyncClient, event: object, partition: int = 3, offset: int = 17) -> str:
-    """Deliver an event, or raw bytes, as daprd does and return the status it was answered with."""
-    content = event if isinstance(event, bytes) else json.dumps(event).encode()
-    headers = {"content-type": "application/cloudevents+json", "__partition": str(partition), "__offset": str(offset)}
-    response = await client.post("/subscribe", content=content, headers=headers)
+async def deliver(
+    client: httpx.AsyncClient,
+    event: object,
+    partition: int = 3,
+    offset: int = 17,
+    *,
+    route: str = "/subscribe",
+    **headers: str,
+) -> str:
+    """Deliver an event, or a record's raw bytes, as daprd does and return the status it was answered with."""
+    record = event if isinstance(event, bytes) else json.dumps(event).encode()
+    topic = {subscription["route"]: subscription["topic"] for subscription in SUBSCRIPTIONS}[route]
+    position = {"__topic": topic, "__partition": str(partition), "__offset": str(offset)}
+    response = await client.post(
+        route,
+        content=as_delivered(record, topic),
+        headers={"content-type": "application/cloudevents+json"} | position | headers,
+    )
     assert response.status_code == 200, response.text
     assert set(response.json()) == {"status"}
     status: str = response.json()["status"]

@@ -58,8 +58,11 @@ async def broker() -> AsyncIterator[StandInBroker]:
 
 
 @pytest.fixture
-def settings(postgres: PostgresServer, sidecar: StandInSidecar, broker: StandInBroker) -> Settings:
-    """Settings of the agent, with times cut to about a fifth."""
+async def settings(postgres: PostgresServer, sidecar: StandInSidecar, broker: StandInBroker) -> Settings:
+    """Settings of an agent that finds no events of an earlier test, with times cut to about a fifth."""
+    connection = await connect(postgres)
+    await connection.execute("DROP TABLE IF EXISTS outbox, dead_letters")
+    await connection.close()
     return Settings(
         dapr_http_port=sidecar.port,
         postgres_host="127.0.0.1",
@@ -73,6 +76,8 @@ def settings(postgres: PostgresServer, sidecar: StandInSidecar, broker: StandInB
         check_period_seconds=0.1,
         check_timeout_seconds=0.3,
         sidecar_grace_seconds=0.5,
+        key_lookup_timeout_seconds=0.2,
+        outbox_poll_seconds=0.1,
     )
 
 
@@ -87,8 +92,13 @@ async def agent(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def sql(postgres: PostgresServer) -> AsyncIterator[asyncpg.Connection]:
     """A connection of the test's own."""
-    connection = await asyncpg.connect(
-        host="127.0.0.1", port=postgres.port, user="postgres", password=PASSWORD, database="postgres"
-    )
+    connection = await connect(postgres)
     yield connection
     await connection.close()
+
+
+async def connect(postgres: PostgresServer) -> asyncpg.Connection:
+    """Connect to the run's PostgreSQL."""
+    return await asyncpg.connect(
+        host="127.0.0.1", port=postgres.port, user="postgres", password=PASSWORD, database="postgres"
+    )

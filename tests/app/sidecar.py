@@ -3,13 +3,14 @@
 import asyncio
 import json
 import posixpath
+from base64 import b64encode
 from typing import Any
 from urllib.parse import unquote_plus
 from uuid import uuid4
 
 from aiohttp import web
 
-from app.dapr import PUBSUB, STATESTORE, SUBSCRIPTIONS
+from app.dapr import PUBSUB, STATESTORE, SUBSCRIPTIONS, TOPIC
 
 
 class StandInSidecar:
@@ -18,9 +19,11 @@ class StandInSidecar:
     def __init__(self) -> None:
         self.port = 0
         self.published: list[dict[str, Any]] = []
+        self.records: list[tuple[str, bytes]] = []
+        """Topic and bytes of everything published."""
         self.state: dict[str, Any] = {}
         self.components = [PUBSUB, STATESTORE]
-        self.subscriptions: list[dict[str, str]] = SUBSCRIPTIONS
+        self.subscriptions: list[dict[str, Any]] = SUBSCRIPTIONS
         self.shutdowns = 0
         self.requests: list[str] = []
         self.hanging = False
@@ -60,10 +63,17 @@ class StandInSidecar:
     async def _publish(self, request: web.Request, pubsub: str, topic: str) -> web.Response:
         if pubsub not in self.components:
             return _error(404, "ERR_PUBSUB_NOT_FOUND", f"pubsub {pubsub} is not found")
-        event = json.loads(await request.read())
+        record = await request.read()
+        if request.query.get("metadata.rawPayload") == "true":
+            self.records.append((topic, record))
+            self.published.append({"record": record, "topic": topic, "query": dict(request.query)})
+            return web.Response(status=204)
+        event = json.loads(record)
         if request.content_type != "application/cloudevents+json":
             event = {"specversion": "1.0", "id": str(uuid4()), "type": "com.dapr.event.sent", "data": event}
-        self.published.append(event | {"topic": topic, "query": dict(request.query)})
+        event |= {"topic": topic, "pubsubname": pubsub, "traceparent": ""}
+        self.records.append((topic, json.dumps(event).encode()))
+        self.published.append(event | {"query": dict(request.query)})
         return web.Response(status=204)
 
     async def _state(self, request: web.Request, store: str, key: str = "") -> web.Response:
@@ -101,6 +111,21 @@ class StandInSidecar:
         self.invoked.append(call | {"body": body, "type": request.headers.get("Content-Type")})
         status, content_type, answer = self.invoke_answer
         return web.Response(status=status, body=answer, headers={"Content-Type": content_type})
+
+
+def as_delivered(record: bytes, topic: str = TOPIC) -> bytes:
+    """Wrap a record as daprd does where the subscription says `rawPayload`: under an id that is new each time."""
+    envelope = {
+        "id": str(uuid4()),
+        "specversion": "1.0",
+        "datacontenttype": "application/octet-stream",
+        "source": "Dapr",
+        "type": "com.dapr.event.sent",
+        "topic": topic,
+        "pubsubname": PUBSUB,
+        "data_base64": b64encode(record).decode(),
+    }
+    return json.dumps(envelope).encode()
 
 
 def _error(status: int, code: str, message: str) -> web.Response:

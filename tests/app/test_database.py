@@ -65,13 +65,13 @@ async def test_connections_that_died_without_a_word_are_not_used_again(
 async def test_replicas_that_start_together_make_the_tables_once(settings: Settings, sql: asyncpg.Connection) -> None:
     async with AsyncExitStack() as stack:
         replicas = [await stack.enter_async_context(Database(settings)) for _ in range(5)]
-        await sql.execute("DROP TABLE IF EXISTS processed_events, effects, totals, failed_events")
+        await sql.execute("DROP TABLE IF EXISTS processed_events, effects, totals, failed_events, outbox, dead_letters")
         await asyncio.gather(*(replica.check() for replica in replicas))
     assert await sql.fetchval("SELECT to_regclass('failed_events') IS NOT NULL")
 
 
 async def test_lost_tables_are_made_again(agent: httpx.AsyncClient, sql: asyncpg.Connection) -> None:
-    await sql.execute("DROP TABLE processed_events, effects, totals, failed_events")
+    await sql.execute("DROP TABLE processed_events, effects, totals, failed_events, outbox, dead_letters")
     event = cloud_event({"message": "m"})
     assert await deliver(agent, event) == "RETRY"
     await until("the event to be applied", lambda: deliver(agent, event), lambda reply: reply == "SUCCESS", 1)
@@ -89,3 +89,29 @@ async def test_a_bad_question_about_events_is_refused(agent: httpx.AsyncClient, 
 async def test_a_key_without_events_has_empty_totals(agent: httpx.AsyncClient) -> None:
     body = (await agent.get("/events?key=nobody")).json()
     assert body == {"key": "nobody", "totals": {"count": 0, "amount": 0}, "events": []}
+
+
+AS_OF_0_1_0 = """
+TRUNCATE processed_events, failed_events;
+DROP TABLE outbox, dead_letters;
+ALTER TABLE processed_events DROP COLUMN digest;
+ALTER TABLE failed_events DROP COLUMN digest;
+ALTER TABLE failed_events ADD CONSTRAINT failed_events_pkey PRIMARY KEY (id);
+INSERT INTO processed_events (id, key, message, metadata) VALUES ('old', '', 'm', '{}');
+INSERT INTO failed_events (id, reason) VALUES ('bad', 'r')
+"""
+
+
+async def test_tables_of_an_earlier_version_are_brought_up_to_date(
+    agent: httpx.AsyncClient, settings: Settings, sql: asyncpg.Connection
+) -> None:
+    await sql.execute(AS_OF_0_1_0)
+    async with Database(settings) as database:
+        await asyncio.gather(database.check(), database.check())
+
+    assert await deliver(agent, cloud_event({"message": "m"}, id="old")) == "SUCCESS"
+    assert (await agent.get("/events/old")).json()["attempts"] == 2
+    assert await deliver(agent, cloud_event({}, id="bad")) == "SUCCESS"
+    assert await sql.fetchval("SELECT count(*) FROM failed_events WHERE id = 'bad'") == 2
+    queued = await agent.post("/publish", json={"message": "m"}, headers={"Prefer": "respond-async"})
+    assert queued.status_code == 202

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from app.health import missing_from
 from app.recovery import Recovery
 
-PUBSUB = {"component kafka-pubsub": "pubsub", "subscription agent-events": "pubsub"}
+SUBSCRIPTIONS = {"subscription agent-events": "pubsub", "subscription agent-events-dead-letters": "pubsub"}
+PUBSUB = {"component kafka-pubsub": "pubsub"} | SUBSCRIPTIONS
 STATESTORE = {"component postgres-statestore": "database"}
 BOTH = PUBSUB | STATESTORE
 BACKENDS = {"pubsub", "database"}
@@ -102,10 +103,13 @@ def test_backends_that_come_back_one_after_the_other_get_one_restart_together() 
 def test_missing_things_are_read_from_the_metadata() -> None:
     loaded = {
         "components": [{"name": "kafka-pubsub"}, {"name": "postgres-statestore"}],
-        "subscriptions": [{"pubsubname": "kafka-pubsub", "topic": "agent-events"}],
+        "subscriptions": [
+            {"pubsubname": "kafka-pubsub", "topic": "agent-events"},
+            {"pubsubname": "kafka-pubsub", "topic": "agent-events-dead-letters"},
+        ],
     }
     assert missing_from(loaded) == {}
     assert missing_from({}) == BOTH
     assert missing_from(loaded | {"components": [{"name": "kafka-pubsub"}]}) == STATESTORE
     elsewhere = [{"pubsubname": "other", "topic": "agent-events"}]
-    assert missing_from(loaded | {"subscriptions": elsewhere}) == {"subscription agent-events": "pubsub"}
+    assert missing_from(loaded | {"subscriptions": elsewhere}) == SUBSCRIPTIONS

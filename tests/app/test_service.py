@@ -113,7 +113,8 @@ async def _detail(client: httpx.AsyncClient) -> str:
 def test_an_unknown_service_is_refused() -> None:
     process = run("cook")
     _, stderr = process.communicate(timeout=20)
-    assert (process.returncode, stderr) == (1, "usage: python -m app [agent|caller], got 'cook'\n")
+    usage = "usage: python -m app [agent | caller | dead-letters | replay ID]"
+    assert (process.returncode, stderr) == (1, f"{usage}, got 'cook'\n")
 
 
 async def test_the_root_names_service_version_and_endpoints(agent: httpx.AsyncClient) -> None:

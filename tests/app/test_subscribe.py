@@ -15,7 +15,7 @@ from app.main import create_app
 from tests.app.broker import StandInBroker
 from tests.app.client import cloud_event, deliver, running, until_failing, until_ready
 from tests.app.postgres import PostgresServer
-from tests.app.sidecar import StandInSidecar
+from tests.app.sidecar import StandInSidecar, as_delivered
 
 pytestmark = pytest.mark.anyio
 
@@ -140,6 +140,14 @@ async def test_a_body_that_is_no_event_is_dead_lettered(
     assert (seen["status"], seen["attempts"], seen["partition"]) == ("dead-lettered", 1, 6)
 
 
+@pytest.mark.parametrize("name", ["type", "source", "specversion"])
+async def test_an_event_with_a_member_of_a_wrong_type_is_dead_lettered(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, name: str
+) -> None:
+    assert await deliver(agent, cloud_event(GOOD) | {name: 7}) == "SUCCESS"
+    assert sidecar.published[0]["data"]["reason"] == f"{name}: expected a string"
+
+
 @pytest.mark.parametrize(("data", "field"), BAD_DATA, ids=[f"{case[0]!r:.40}" for case in BAD_DATA])
 async def test_an_event_with_bad_data_is_dead_lettered_under_its_own_id(
     agent: httpx.AsyncClient, sidecar: StandInSidecar, data: object, field: str
@@ -156,13 +164,18 @@ async def test_an_event_with_bad_data_is_dead_lettered_under_its_own_id(
 
 
 async def test_a_body_without_position_is_known_by_its_content(agent: httpx.AsyncClient) -> None:
-    for headers in ({}, {"__partition": "x", "__offset": "-1"}, {"__partition": "9" * 30, "__offset": "1.5"}):
+    for headers in (
+        {},
+        {"__partition": str(2**31), "__offset": str(2**63)},
+        {"__partition": "x", "__offset": "-1"},
+        {"__partition": "9" * 30, "__offset": "1.5"},
+    ):
         response = await agent.post("/subscribe", content=b"nothing", headers=[*headers.items()])
         assert (response.status_code, response.json()) == (200, {"status": "SUCCESS"})
 
 
 CONSTRAINT = (
-    "ALTER TABLE effects ADD CONSTRAINT trap CHECK (key <> 'trap')",
+    "ALTER TABLE effects ADD CONSTRAINT trap CHECK (key <> 'trap') NOT VALID",
     "ALTER TABLE effects DROP CONSTRAINT trap",
 )
 TRIGGER = (
@@ -263,7 +276,7 @@ async def test_without_the_database_events_are_retried_and_applied_later(
 async def test_tables_are_made_when_the_database_comes_after_the_agent(
     settings: Settings, postgres: PostgresServer, sql: asyncpg.Connection
 ) -> None:
-    await sql.execute("DROP TABLE processed_events, effects, totals, failed_events")
+    await sql.execute("DROP TABLE IF EXISTS processed_events, effects, totals, failed_events, outbox, dead_letters")
     postgres.stop()
     async with running(create_app(settings)) as client:
         await until_failing(client, "database")
@@ -310,11 +323,64 @@ async def test_every_delivery_is_logged_once_with_id_and_key(
     ]
 
 
-async def test_the_subscription_names_its_dead_letter_topic(agent: httpx.AsyncClient) -> None:
-    (subscription,) = (await agent.get("/dapr/subscribe")).json()
-    assert subscription == {
-        "pubsubname": "kafka-pubsub",
-        "topic": "agent-events",
-        "route": "/subscribe",
-        "deadLetterTopic": "agent-events-dead-letters",
-    }
+async def test_both_topics_are_subscribed_to_as_raw_records(agent: httpx.AsyncClient) -> None:
+    assert (await agent.get("/dapr/subscribe")).json() == [
+        {
+            "pubsubname": "kafka-pubsub",
+            "topic": "agent-events",
+            "route": "/subscribe",
+            "deadLetterTopic": "agent-events-dead-letters",
+            "metadata": {"rawPayload": "true"},
+        },
+        {
+            "pubsubname": "kafka-pubsub",
+            "topic": "agent-events-dead-letters",
+            "route": "/dead-letters",
+            "metadata": {"rawPayload": "true"},
+        },
+    ]
+
+
+async def test_an_event_that_comes_without_an_envelope_of_daprd_is_applied(agent: httpx.AsyncClient) -> None:
+    event = cloud_event(GOOD)
+    response = await agent.post("/subscribe", json=event)
+    assert response.json() == {"status": "SUCCESS"}
+    assert (await agent.get(f"/events/{event['id']}")).json()["status"] == "applied"
+
+
+async def test_a_record_that_looks_like_an_envelope_of_daprd_is_not_unwrapped_again(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar
+) -> None:
+    event = cloud_event(GOOD)
+    record = as_delivered(json.dumps(event).encode())
+    assert await deliver(agent, record, partition=4, offset=44) == "SUCCESS"
+    (letter,) = sidecar.published
+    assert "data" in letter["data"]["reason"]
+    assert base64.b64decode(letter["data"]["original_base64"]) == record
+    assert (await agent.get(f"/events/{event['id']}")).status_code == 404
+
+
+@pytest.mark.parametrize("base64_text", [7, None, "not base64", "ü", ["bm8="]])
+async def test_an_envelope_that_holds_no_base64_is_taken_as_it_is(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, base64_text: object
+) -> None:
+    event = cloud_event(None) | {"data_base64": base64_text}
+    assert (await agent.post("/subscribe", json=event)).json() == {"status": "SUCCESS"}
+    assert sidecar.published[0]["data"]["id"] == event["id"]
+
+
+@pytest.mark.parametrize("traceparent", [1, None, "", "nonsense", {"a": []}])
+async def test_a_trace_that_cannot_be_read_keeps_no_event_from_being_applied(
+    agent: httpx.AsyncClient, traceparent: object
+) -> None:
+    event = cloud_event(GOOD) | {"traceparent": traceparent}
+    assert await deliver(agent, event) == "SUCCESS"
+    assert (await agent.get(f"/events/{event['id']}")).json()["status"] == "applied"
+
+
+async def test_the_trace_of_an_event_is_in_the_log(agent: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "app.handler")
+    traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
+    await deliver(agent, cloud_event(GOOD, traceparent=traceparent))
+    (line,) = [vars(record) for record in caplog.records if record.message.startswith("Received event")]
+    assert line["traceparent"] == traceparent

@@ -8,7 +8,7 @@ from app import caller, main
 from app.config import CallerSettings, ServiceSettings, Settings, load
 from app.dapr import SUBSCRIPTIONS
 
-from .rendering import ROOT, Manifest, Overlay, containers, environment, named, render
+from .rendering import ROOT, Manifest, Overlay, component_metadata, containers, environment, named, render
 
 APPS: dict[str, type[ServiceSettings]] = {"fastapi-dapr-agent": Settings, "fastapi-dapr-caller": CallerSettings}
 
@@ -24,6 +24,13 @@ def settings(deployment: Manifest, monkeypatch: pytest.MonkeyPatch) -> ServiceSe
     for name, value in environment(containers(deployment)[0]).items():
         monkeypatch.setenv(name, value if isinstance(value, str) else "from a Secret")
     return load(APPS[deployment["metadata"]["name"]])
+
+
+@pytest.fixture
+def excluded(overlay: Overlay) -> re.Pattern[str]:
+    """Names of the record headers that the sidecar keeps to itself."""
+    component = named(overlay.objects, "Component", "kafka-pubsub")
+    return re.compile(component_metadata(component)["excludeHeaderMetaRegex"])
 
 
 def test_a_pod_is_given_the_time_its_app_takes_to_stop(deployment: Manifest, settings: ServiceSettings) -> None:
@@ -42,8 +49,19 @@ def test_a_probe_asks_for_a_route_of_the_app(deployment: Manifest, settings: Ser
 def test_the_topics_are_those_that_the_app_subscribes_to() -> None:
     job = named(render(ROOT / "base/kafka/topics"), "Job", "kafka-topics")
     made = dict(re.findall(r"create --topic (\S+) --partitions (\d+)", containers(job)[0]["command"][-1]))
-    (subscription,) = SUBSCRIPTIONS
-    assert made == {subscription["topic"]: "8", subscription["deadLetterTopic"]: "1"}
+    events, dead_letters = SUBSCRIPTIONS
+    assert made == {events["topic"]: "8", dead_letters["topic"]: "1"}
+    assert events["deadLetterTopic"] == dead_letters["topic"]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a\nb", "ü", "a:", "__Offset", "Connection", "upgrade"])
+def test_a_record_header_that_http_refuses_is_not_handed_on(name: str, excluded: re.Pattern[str]) -> None:
+    assert excluded.search(name)
+
+
+@pytest.mark.parametrize("name", ["traceparent", "my.header_7", "__offset", "upgrades"])
+def test_other_record_headers_are_handed_on(name: str, excluded: re.Pattern[str]) -> None:
+    assert not excluded.search(name)
 
 
 def test_the_app_subscribes_through_a_component_that_exists(overlay: Overlay) -> None:

@@ -1,0 +1,42 @@
+"""Publishing an event: at once through the sidecar, or later through the outbox."""
+
+from contextlib import suppress
+
+from app import outbox
+from app.config import Settings
+from app.dapr import TOPIC, Sidecar
+from app.database import Database
+from app.errors import DependencyUnavailableError
+from app.events import EVENT_TYPE, EventData
+from app.health import Monitor
+from app.relay import Relay
+
+
+class Publisher:
+    """Both ways to publish; DependencyUnavailableError when the event may or may not be on its way."""
+
+    def __init__(
+        self, settings: Settings, sidecar: Sidecar, database: Database, monitor: Monitor, relay: Relay
+    ) -> None:
+        self._lookup_seconds = settings.key_lookup_timeout_seconds
+        self._sidecar = sidecar
+        self._database = database
+        self._monitor = monitor
+        self._relay = relay
+
+    async def publish(self, event_id: str, data: EventData) -> None:
+        """Return when Kafka has the event."""
+        # while the broker is away the sidecar's producer would hold the request, then refuse for 10 s more
+        self._monitor.require("pubsub")
+        await self._sidecar.publish(TOPIC, event_id, EVENT_TYPE, data.model_dump(exclude_unset=True), data.metadata.key)
+
+    async def queue(self, event_id: str, data: EventData) -> None:
+        """Return when PostgreSQL has the event; ServiceError when it knows the id with other data."""
+        await outbox.add(self._database, event_id, data)
+        self._relay.wake()
+
+    async def check_id(self, event_id: str, data: EventData) -> None:
+        """Raise a ServiceError when an id is known with other data. Without the database the handler will see it."""
+        with suppress(DependencyUnavailableError):
+            self._monitor.require("database")
+            await outbox.check_id(self._database, event_id, data, self._lookup_seconds)

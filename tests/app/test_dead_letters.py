@@ -1,0 +1,204 @@
+"""What becomes of events that were given up: recorded, listed, sent again."""
+
+import asyncio
+import json
+import os
+import sys
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from app.config import Settings
+from tests.app.client import cloud_event, deliver
+from tests.app.postgres import PASSWORD, PostgresServer
+from tests.app.sidecar import StandInSidecar
+from tests.app.test_subscribe import BROKEN, CONSTRAINT
+
+pytestmark = pytest.mark.anyio
+
+
+async def hand_over(agent: httpx.AsyncClient, sidecar: StandInSidecar) -> list[str]:
+    """Deliver what is in the dead letter topic."""
+    letters = [record for topic, record in sidecar.records if topic == "agent-events-dead-letters"]
+    return [
+        await deliver(agent, record, 0, offset, route="/dead-letters") for offset, record in enumerate(letters, start=1)
+    ]
+
+
+async def recorded(sql: asyncpg.Connection) -> list[dict[str, Any]]:
+    return [dict(row) for row in await sql.fetch("SELECT * FROM dead_letters ORDER BY recorded_at")]
+
+
+async def command(settings: Settings, *arguments: str) -> tuple[int | None, str, str]:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "POSTGRES_HOST": "127.0.0.1",
+        "POSTGRES_PORT": str(settings.postgres_port),
+        "POSTGRES_USER": "postgres",
+        "POSTGRES_PASSWORD": PASSWORD,
+        "POSTGRES_DATABASE": "postgres",
+        "KAFKA_BROKERS": settings.kafka_brokers,
+        "DAPR_HTTP_PORT": str(settings.dapr_http_port),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "app", *arguments, env=environment, stdout=-1, stderr=-1
+    )
+    stdout, stderr = await process.communicate()
+    return process.returncode, stdout.decode(), stderr.decode()
+
+
+async def test_what_the_handler_gave_up_is_recorded_with_reason_attempts_and_original(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    event = cloud_event({"message": 7})
+    record = json.dumps(event).encode()
+    await deliver(agent, record, 5, 55, __key="a%0Ab")
+
+    assert await hand_over(agent, sidecar) + await hand_over(agent, sidecar) == ["SUCCESS"] * 2
+
+    (letter,) = await recorded(sql)
+    assert letter.pop("recorded_at")
+    assert "message" in letter.pop("reason")
+    assert letter == {
+        "position": "agent-events/5:55",
+        "partition": 5,
+        "offset": 55,
+        "id": event["id"],
+        "attempts": 1,
+        "key": "a%0Ab",
+        "original": record,
+        "replayed_at": None,
+    }
+
+
+async def test_a_record_key_of_any_length_keeps_no_event_from_its_dead_letter(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar
+) -> None:
+    assert await deliver(agent, b"x", __key="%0A" * 1_000_000) == "SUCCESS"
+    assert len(sidecar.records[0][1]) < 1000
+
+
+async def test_what_the_sidecar_refused_is_recorded_with_its_bytes_and_position(
+    agent: httpx.AsyncClient, sql: asyncpg.Connection
+) -> None:
+    event = cloud_event({"message": "m"})
+    record = json.dumps(event).encode()
+    # daprd hands the original's metadata on as headers of the dead letter
+    status = await deliver(agent, record, 2, 22, route="/dead-letters", __topic="agent-events", __key="k")
+    assert status == "SUCCESS"
+    (letter,) = await recorded(sql)
+    assert (letter["id"], letter["reason"], letter["attempts"]) == (event["id"], "refused by the sidecar", 0)
+    assert (letter["position"], letter["original"], letter["key"]) == ("agent-events/2:22", record, "k")
+
+
+LETTER = {"id": "x", "reason": "r", "attempts": 1, "partition": 1, "offset": 1, "original_base64": "eA=="}
+BAD_LETTERS = [
+    LETTER | change
+    for change in (
+        {"id": None},
+        {"reason": "a\0b"},
+        {"attempts": 2**31},
+        {"partition": -1},
+        {"offset": 2**63},
+        {"original_base64": "?"},
+        {"original_base64": None},
+    )
+]
+BODIES = [case[1] for case in BROKEN] + [
+    json.dumps(cloud_event(data, type="fastapi-dapr-agent.dead-letter")).encode() for data in (*BAD_LETTERS, None, 7)
+]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=[f"{body!r:.60}" for body in BODIES])
+async def test_every_record_of_the_dead_letter_topic_is_recorded(
+    agent: httpx.AsyncClient, sql: asyncpg.Connection, body: bytes
+) -> None:
+    assert await deliver(agent, body, 0, 7, route="/dead-letters") == "SUCCESS"
+    assert [letter["original"] for letter in await recorded(sql)] == [body]
+    response = await agent.post("/dead-letters", content=body)
+    assert (response.status_code, response.json()) == (200, {"status": "SUCCESS"})
+
+
+@pytest.mark.parametrize("how", ["stopped", "frozen"])
+async def test_without_the_database_a_dead_letter_is_delivered_again(
+    agent: httpx.AsyncClient, postgres: PostgresServer, how: str
+) -> None:
+    if how == "stopped":
+        postgres.stop()
+    else:
+        postgres.freeze()
+    reply = await deliver(agent, b"x", route="/dead-letters")
+    postgres.restore()
+    assert reply == "RETRY"
+
+
+async def test_a_body_beyond_any_dead_letter_is_dropped(agent: httpx.AsyncClient) -> None:
+    assert await deliver(agent, b"x" * 2 * 1024 * 1024, route="/dead-letters") == "SUCCESS"
+    assert await deliver(agent, b"x" * 4 * 1024 * 1024, route="/dead-letters") == "DROP"
+
+
+async def test_a_dead_letter_that_is_replayed_gets_all_its_attempts_and_takes_effect_once(
+    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    event = cloud_event({"message": "m", "metadata": {"key": "trap"}})
+    record = json.dumps(event).encode()
+    await sql.execute(CONSTRAINT[0])
+    try:
+        assert [await deliver(agent, record, __key="a%2Fb+c") for _ in range(3)] == ["RETRY", "RETRY", "SUCCESS"]
+        await hand_over(agent, sidecar)
+
+        code, stdout, stderr = await command(settings, "replay", event["id"])
+
+        assert (code, stderr) == (0, "")
+        assert stdout == f"replayed {event['id']}: {len(record)} bytes to agent-events\n"
+        sent = sidecar.published[-1]
+        assert (sent["topic"], sent["record"]) == ("agent-events", record)
+        assert sent["query"] == {"metadata.rawPayload": "true", "metadata.partitionKey": "a/b c"}
+        assert await deliver(agent, record, offset=18) == "RETRY", "expected all attempts again"
+    finally:
+        await sql.execute(CONSTRAINT[1])
+    assert [await deliver(agent, record, offset=18) for _ in range(2)] == ["SUCCESS"] * 2
+    assert (await agent.get(f"/events/{event['id']}")).json()["status"] == "applied"
+    assert await sql.fetchval("SELECT count(*) FROM effects WHERE event_id = $1", event["id"]) == 1
+    assert [letter["replayed_at"] is not None for letter in await recorded(sql)] == [True]
+
+
+@pytest.mark.usefixtures("agent")
+async def test_a_dead_letter_that_does_not_exist_is_not_replayed(settings: Settings, sidecar: StandInSidecar) -> None:
+    assert await command(settings, "replay", "nobody") == (1, "", "error: there is no dead letter nobody\n")
+    assert not sidecar.published
+
+
+async def test_a_replay_that_cannot_be_sent_says_so(
+    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    event_id = uuid4().hex
+    await deliver(agent, cloud_event({}, id=event_id), route="/dead-letters")
+    sidecar.broken["publish"] = 500
+    code, stdout, stderr = await command(settings, "replay", event_id)
+    assert (code, stdout) == (1, "")
+    assert stderr.startswith("error: pubsub is unavailable: the sidecar answered 500")
+    assert [letter["replayed_at"] for letter in await recorded(sql)] == [None]
+
+
+async def test_dead_letters_are_listed_as_a_table(
+    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar
+) -> None:
+    await deliver(agent, b"not json", 6, 66)
+    await hand_over(agent, sidecar)
+    code, stdout, stderr = await command(settings, "dead-letters")
+    heading, line = stdout.splitlines()
+    assert (code, stderr) == (0, "")
+    assert heading.split() == ["ID", "PARTITION:OFFSET", "ATTEMPTS", "REASON", "RECORDED", "REPLAYED"]
+    assert line.split()[:4] == ["position:6:66", "6:66", "1", "the"]
+    assert line.endswith("-")
+
+
+async def test_a_list_without_the_database_says_so(settings: Settings, postgres: PostgresServer) -> None:
+    postgres.stop()
+    code, stdout, stderr = await command(settings, "dead-letters")
+    assert (code, stdout) == (1, "")
+    assert stderr.startswith("error: database is unavailable: ")

@@ -1,0 +1,250 @@
+"""Events that PostgreSQL keeps until Kafka has them."""
+
+import asyncio
+from collections import defaultdict
+from time import process_time
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from app import outbox
+from app.config import Settings
+from app.database import Database
+from app.events import EventData
+from app.main import create_app
+from tests.app.broker import StandInBroker
+from tests.app.client import assert_problem, cloud_event, deliver, running, until_failing, until_ready
+from tests.app.postgres import PostgresServer
+from tests.app.sidecar import StandInSidecar
+from tests.app.test_subscribe import CONSTRAINT
+from tests.app.waiting import until
+
+pytestmark = pytest.mark.anyio
+
+ASYNC = {"Prefer": "respond-async"}
+
+
+async def queue(agent: httpx.AsyncClient, event_id: str, message: str = "m", key: str = "") -> httpx.Response:
+    body = {"message": message, "metadata": {"key": key}}
+    return await agent.post("/publish", json=body, headers=ASYNC | {"Idempotency-Key": event_id})
+
+
+async def status(agent: httpx.AsyncClient, event_id: str) -> str:
+    found: str = (await agent.get(f"/events/{event_id}")).json()["status"]
+    return found
+
+
+async def until_published(sidecar: StandInSidecar, count: int, within_seconds: float = 5) -> list[str]:
+    async def published() -> int:
+        return len(sidecar.published)
+
+    await until(f"{count} events to be published", published, lambda seen: seen >= count, within_seconds)
+    return [event["id"] for event in sidecar.published]
+
+
+async def until_empty(sql: asyncpg.Connection) -> None:
+    async def pending() -> int:
+        count: int = await sql.fetchval("SELECT count(*) FROM outbox")
+        return count
+
+    await until("the outbox to be empty", pending, lambda count: count == 0, 3)
+
+
+async def lose(broker: StandInBroker, agent: httpx.AsyncClient) -> None:
+    await broker.stop()
+    await until_failing(agent, "pubsub")
+
+
+async def test_an_event_is_queued_while_kafka_is_away_then_published_then_applied(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, broker: StandInBroker, sql: asyncpg.Connection
+) -> None:
+    await lose(broker, agent)
+    response = await agent.post("/publish", json={"message": "m", "metadata": {"key": "k"}}, headers=ASYNC)
+    body = response.json()
+    assert (response.status_code, response.headers["preference-applied"]) == (202, "respond-async")
+    assert response.headers["location"] == f"/events/{body['id']}"
+    assert body == {"status": "queued", "topic": "agent-events", "message": "m", "id": body["id"]}
+    seen = (await agent.get(response.headers["location"])).json()
+    assert (seen["status"], seen["key"], seen["metadata"]) == ("queued", "k", {"key": "k"})
+
+    await broker.start()
+    assert await until_published(sidecar, 1) == [body["id"]]
+    assert sidecar.published[0]["query"] == {"metadata.partitionKey": "k"}
+    await until("the event to be shown", lambda: status(agent, body["id"]), lambda seen: seen == "published", 1)
+
+    assert await deliver(agent, sidecar.records[0][1]) == "SUCCESS"
+    assert await status(agent, body["id"]) == "applied"
+    await until_empty(sql)
+
+
+@pytest.mark.parametrize(
+    ("preferences", "expected"),
+    [
+        (["respond-async, wait=10"], 202),
+        (["wait=10", "Respond-Async; x=1"], 202),
+        (["return=minimal"], 200),
+        (["x=respond-async"], 200),
+        ([""], 200),
+    ],
+)
+async def test_other_preferences_are_ignored(agent: httpx.AsyncClient, preferences: list[str], expected: int) -> None:
+    headers = [("Prefer", preference) for preference in preferences]
+    assert (await agent.post("/publish", json={"message": "m"}, headers=headers)).status_code == expected
+
+
+async def test_the_same_key_is_queued_once_and_refused_with_another_body(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, broker: StandInBroker
+) -> None:
+    await lose(broker, agent)
+    event_id = uuid4().hex
+    assert [(await queue(agent, event_id)).status_code for _ in range(3)] == [202] * 3
+    assert_problem(await queue(agent, event_id, "another"), 422, "Idempotency-Key")
+    await broker.start()
+    await until_ready(agent)
+    await until_published(sidecar, 1)
+    assert_problem(
+        await agent.post("/publish", json={"message": "another"}, headers={"Idempotency-Key": event_id}), 422
+    )
+    assert len(sidecar.published) == 1
+
+
+async def test_an_event_that_was_applied_is_not_queued_again(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    event = cloud_event({"message": "m", "metadata": {"key": ""}})
+    await deliver(agent, event)
+    assert (await queue(agent, event["id"])).status_code == 202
+    assert await sql.fetchval("SELECT count(*) FROM outbox") == 0
+    assert not sidecar.published
+
+
+@pytest.mark.parametrize("how", ["stopped", "frozen"])
+async def test_without_the_database_nothing_is_queued(
+    agent: httpx.AsyncClient, postgres: PostgresServer, how: str
+) -> None:
+    if how == "stopped":
+        postgres.stop()
+    else:
+        postgres.freeze()
+    response = await queue(agent, "some-key")
+    postgres.restore()
+    assert assert_problem(response, 503, "database")["id"] == "some-key"
+    assert response.headers["retry-after"]
+    assert response.elapsed.total_seconds() < 1
+
+
+async def test_events_of_one_key_keep_their_order_although_publishing_fails_in_between(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, broker: StandInBroker
+) -> None:
+    await lose(broker, agent)
+    for number in range(90):
+        await queue(agent, f"{uuid4()}", str(number), key=f"key-{number % 3}")
+    await broker.start()
+    await until_published(sidecar, 5)
+    sidecar.broken["publish"] = 500
+    await until_failing_publish(sidecar)
+    sidecar.broken.clear()
+
+    ids = await until_published(sidecar, 90)
+    assert len(set(ids)) == 90
+    messages = defaultdict(list)
+    for event in sidecar.published:
+        messages[event["data"]["metadata"]["key"]].append(int(event["data"]["message"]))
+    assert messages == {f"key-{rest}": list(range(rest, 90, 3)) for rest in range(3)}
+
+
+async def until_failing_publish(sidecar: StandInSidecar) -> None:
+    before = len(sidecar.requests)
+
+    async def attempts() -> int:
+        return sum("publish" in request for request in sidecar.requests[before:])
+
+    await until("an attempt to publish", attempts, lambda count: count > 0, 2)
+
+
+async def test_replicas_share_the_outbox_and_send_each_event_once(
+    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    async with running(create_app(settings)) as other:
+        await until_ready(other)
+        sent = [f"{uuid4()}" for _ in range(200)]
+        for pair in zip(sent[::2], sent[1::2], strict=True):
+            answers = await asyncio.gather(queue(agent, pair[0]), queue(other, pair[1]))
+            assert {answer.status_code for answer in answers} == {202}
+        ids = await until_published(sidecar, 200)
+        for _, record in sidecar.records:
+            await deliver(agent, record)
+        await until_empty(sql)
+    assert sorted(ids) == sorted(sent)
+
+
+async def test_an_event_that_was_sent_but_not_marked_is_sent_again_under_its_id(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    await sql.execute("ALTER TABLE outbox ADD CONSTRAINT trap CHECK (published_at IS NULL)")
+    try:
+        await queue(agent, event_id := uuid4().hex)
+        await until_published(sidecar, 2)
+    finally:
+        await sql.execute("ALTER TABLE outbox DROP CONSTRAINT trap")
+    await until("the event to be shown", lambda: status(agent, event_id), lambda seen: seen == "published", 2)
+
+    assert {event["id"] for event in sidecar.published} == {event_id}
+    assert {await deliver(agent, record) for _, record in sidecar.records} == {"SUCCESS"}
+    assert await sql.fetchval("SELECT count(*) FROM effects WHERE event_id = $1", event_id) == 1
+    await until_empty(sql)
+
+
+async def test_a_replica_that_dies_in_its_turn_is_succeeded(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    sidecar.hanging = True
+    await queue(agent, event_id := uuid4().hex)
+    await until_failing_publish(sidecar)
+    holder = await sql.fetchval("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 1919249505")
+    assert await sql.fetchval("SELECT pg_terminate_backend($1)", holder), "nobody was in its turn"
+    sidecar.hanging = False
+    assert event_id in await until_published(sidecar, 1)
+
+
+async def test_an_event_that_is_dead_lettered_leaves_the_outbox(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    event_id = uuid4().hex
+    await sql.execute(CONSTRAINT[0])
+    try:
+        await queue(agent, event_id, key="trap")
+        await until_published(sidecar, 1)
+        assert [await deliver(agent, sidecar.records[0][1]) for _ in range(3)] == ["RETRY", "RETRY", "SUCCESS"]
+    finally:
+        await sql.execute(CONSTRAINT[1])
+    await until_empty(sql)
+    assert await status(agent, event_id) == "dead-lettered"
+
+
+async def test_the_relay_marks_what_it_sent_before_it_ends(
+    settings: Settings, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    async with running(create_app(settings)) as client:
+        await until_ready(client)
+        for _ in range(50):
+            await queue(client, f"{uuid4()}")
+    assert sidecar.published
+    marked = await sql.fetch("SELECT id FROM outbox WHERE published_at IS NOT NULL")
+    assert {event["id"] for event in sidecar.published} <= {row["id"] for row in marked}
+
+
+async def test_the_relay_spends_less_than_a_second_on_400_events(
+    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, broker: StandInBroker
+) -> None:
+    await lose(broker, agent)
+    async with Database(settings) as database:
+        for number in range(400):
+            data = EventData.model_validate({"message": "m", "metadata": {"key": f"key-{number % 50}"}})
+            await outbox.add(database, f"{uuid4()}", data)
+    await broker.start()
+    started = process_time()  # of this process: what others do on the machine does not count, the stand-ins do
+    assert len(set(await until_published(sidecar, 400, within_seconds=20))) == 400
+    assert process_time() - started < 1
