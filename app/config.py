@@ -64,6 +64,9 @@ class Settings(ServiceSettings):
     check_period_seconds: Seconds = 0.5
     check_timeout_seconds: Seconds = 1.0
     """Period + timeout bound how late a loss shows in `/ready`."""
+    backend_retry_seconds: Seconds = 2.5
+    """Pause between checks of a backend that is away. A Service without endpoints refuses a pod about one connection a
+    second (net.ipv4.icmp_ratelimit) and drops the others: the sidecar's own would hang longer than the outage."""
     sidecar_grace_seconds: Seconds = 2.0
     """How long a Component or subscription may be missing once its backend is back, until the sidecar is restarted."""
     sidecar_restart_interval_seconds: Annotated[float, Field(ge=1, le=86400)] = 120.0

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
@@ -10,10 +10,10 @@ from typing import Any, Self
 
 from app.broker import Broker
 from app.config import Settings
-from app.dapr import PUBSUB, STATESTORE, SUBSCRIPTIONS, Sidecar
+from app.dapr import Sidecar
 from app.database import Database
 from app.errors import DependencyUnavailableError
-from app.recovery import Recovery
+from app.recovery import Recovery, missing_from
 
 logger = logging.getLogger(__name__)
 NOT_CHECKED = "not checked yet"
@@ -33,6 +33,7 @@ class Dependency:
 
     name: str
     check: Callable[[], Awaitable[None]]
+    retry_seconds: float
     kafka_only: bool = False
     error: str | None = NOT_CHECKED
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -81,14 +82,15 @@ class Monitor:
     def __init__(
         self, settings: Settings, sidecar: Sidecar, database: Database, broker: Broker, is_draining: Callable[[], bool]
     ) -> None:
+        period, backend_retry = settings.check_period_seconds, settings.backend_retry_seconds
         self.dependencies = {
             dependency.name: dependency
             for dependency in (
-                Dependency("api", self._check_api),
-                Dependency("database", database.check),
-                Dependency("dapr", self._check_sidecar),
-                Dependency("pubsub", broker.check),
-                Dependency("statestore", self._check_statestore),
+                Dependency("api", self._check_api, period),
+                Dependency("database", database.check, backend_retry),
+                Dependency("dapr", self._check_sidecar, period),
+                Dependency("pubsub", broker.check, backend_retry),
+                Dependency("statestore", self._check_statestore, period),
             )
         }
         self._settings = settings
@@ -98,9 +100,8 @@ class Monitor:
         self._missing: dict[str, str] | None = None
 
     async def __aenter__(self) -> Self:
-        timeout_seconds = self._settings.check_timeout_seconds
-        loops = [self._repeat(dependency.run, timeout_seconds) for dependency in self.dependencies.values()]
-        self._tasks = [asyncio.create_task(loop) for loop in (*loops, self._repeat(self._recover))]
+        loops = [*map(self._keep_checking, self.dependencies.values()), self._keep_recovering()]
+        self._tasks = [asyncio.create_task(loop) for loop in loops]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -122,9 +123,15 @@ class Monitor:
             if not (serving and name == "pubsub")
         }
 
-    async def _repeat(self, action: Callable[..., Awaitable[None]], *arguments: float) -> None:
+    async def _keep_checking(self, dependency: Dependency) -> None:
         while True:
-            await action(*arguments)
+            await dependency.run(self._settings.check_timeout_seconds)
+            pause = dependency.retry_seconds if dependency.error else self._settings.check_period_seconds
+            await asyncio.sleep(pause)
+
+    async def _keep_recovering(self) -> None:
+        while True:
+            await self._recover()
             await asyncio.sleep(self._settings.check_period_seconds)
 
     async def _check_api(self) -> None:
@@ -149,22 +156,3 @@ class Monitor:
                 await self._sidecar.shutdown()
             except DependencyUnavailableError as error:
                 logger.warning("The sidecar was not restarted: %s", error.reason)
-
-
-def missing_from(metadata: dict[str, Any]) -> dict[str, str]:
-    """Return what the agent needs and the sidecar's metadata lacks, with the backend each needs."""
-    components = {component.get("name") for component in _entries(metadata, "components")}
-    topics = {(entry.get("pubsubname"), entry.get("topic")) for entry in _entries(metadata, "subscriptions")}
-    needs = [
-        (f"component {PUBSUB}", "pubsub", PUBSUB in components),
-        (f"component {STATESTORE}", "database", STATESTORE in components),
-    ]
-    needs += [
-        (f"subscription {entry['topic']}", "pubsub", (entry["pubsubname"], entry["topic"]) in topics)
-        for entry in SUBSCRIPTIONS
-    ]
-    return {name: backend for name, backend, loaded in needs if not loaded}
-
-
-def _entries(metadata: dict[str, Any], name: str) -> Iterable[dict[str, Any]]:
-    return metadata.get(name) or []

@@ -1,7 +1,10 @@
 """When to restart the sidecar: it does not soon retry a Component whose backend was away at its start."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from typing import Any
+
+from app.dapr import PUBSUB, STATESTORE, SUBSCRIPTIONS
 
 
 class Recovery:
@@ -39,3 +42,22 @@ class Recovery:
         self._curable_since = now
         self._was_away.clear()
         return True
+
+
+def missing_from(metadata: dict[str, Any]) -> dict[str, str]:
+    """Return what the agent needs and the sidecar's metadata lacks, with the backend each needs."""
+    components = {component.get("name") for component in _entries(metadata, "components")}
+    topics = {(entry.get("pubsubname"), entry.get("topic")) for entry in _entries(metadata, "subscriptions")}
+    needs = [
+        (f"component {PUBSUB}", "pubsub", PUBSUB in components),
+        (f"component {STATESTORE}", "database", STATESTORE in components),
+    ]
+    needs += [
+        (f"subscription {entry['topic']}", "pubsub", (entry["pubsubname"], entry["topic"]) in topics)
+        for entry in SUBSCRIPTIONS
+    ]
+    return {name: backend for name, backend, loaded in needs if not loaded}
+
+
+def _entries(metadata: dict[str, Any], name: str) -> Iterable[dict[str, Any]]:
+    return metadata.get(name) or []

@@ -21,6 +21,7 @@ from typing import Any
 import aiohttp
 
 ATTEMPTS = 10
+PROBLEM = "application/problem+json"
 LONGEST_PAUSE_S = 8.0
 
 
@@ -37,6 +38,9 @@ async def ask(
     try:
         async with session.request(stream["method"], stream["url"], json=body, headers=headers) as answer:
             text = (await answer.read()).decode(errors="replace")
+            if answer.status >= 400 and answer.content_type != PROBLEM:
+                # a Service without endpoints lets packets out of the cluster, and whoever is there may answer
+                return f"not the agent: {answer.status}", text, 0.0
             closing = stream["keep"] and answer.headers.get("Connection") == "close"
             wait_s = float(answer.headers.get("Retry-After", 0))
             return f"{answer.status} closing" if closing else str(answer.status), text, wait_s

@@ -75,6 +75,7 @@ async def settings(postgres: PostgresServer, sidecar: StandInSidecar, broker: St
         database_timeout_seconds=0.4,
         check_period_seconds=0.1,
         check_timeout_seconds=0.3,
+        backend_retry_seconds=0.1,
         sidecar_grace_seconds=0.5,
         key_lookup_timeout_seconds=0.2,
         outbox_poll_seconds=0.1,

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from app.health import missing_from
-from app.recovery import Recovery
+from app.recovery import Recovery, missing_from
 
 SUBSCRIPTIONS = {"subscription agent-events": "pubsub", "subscription agent-events-dead-letters": "pubsub"}
 PUBSUB = {"component kafka-pubsub": "pubsub"} | SUBSCRIPTIONS

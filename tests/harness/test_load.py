@@ -22,7 +22,7 @@ from acceptance.in_cluster.load import outcome
 
 
 class Server(BaseHTTPRequestHandler):
-    """Answers by path: /closing ends the connection, /away says 503; a write at first 503, or for ever 422."""
+    """By path: /closing ends the connection, /away says 503, /elsewhere is not the agent; a write at first 503, or for ever 422."""
 
     protocol_version = "HTTP/1.1"
     keys: ClassVar[list[str]] = []
@@ -32,6 +32,7 @@ class Server(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         key = self.headers["Idempotency-Key"]
         self.send_response(422 if self.path == "/refusing" else 200 if key in self.keys else 503)
+        self.send_header("Content-Type", "application/problem+json")
         self.keys.append(key)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -39,7 +40,8 @@ class Server(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer."""
         body = b'{"id": "7"}'
-        self.send_response(503 if self.path == "/away" else 200)
+        self.send_response({"/away": 503, "/elsewhere": 404}.get(self.path, 200))
+        self.send_header("Content-Type", "text/html" if self.path == "/elsewhere" else "application/problem+json")
         self.send_header("Content-Length", str(len(body)))
         if self.path == "/closing":
             self.send_header("Connection", "close")
@@ -74,6 +76,7 @@ def test_each_request_is_told_with_what_became_of_it(web: str) -> None:
             ("closing", f"{web}/closing", True),
             ("new", f"{web}/closing", False),
             ("away", f"{web}/away", False),
+            ("elsewhere", f"{web}/elsewhere", False),
             ("nobody", "http://127.0.0.1:1/", False),
         )
     ]
@@ -84,6 +87,7 @@ def test_each_request_is_told_with_what_became_of_it(web: str) -> None:
         "closing": "200 closing",
         "new": "200",
         "away": "503",
+        "elsewhere": "not the agent: 404",
         "nobody": "ClientConnectorError",
     }
     assert 15 <= sum(one["name"] == "kept" for one in lines) <= 21
