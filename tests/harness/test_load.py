@@ -22,7 +22,7 @@ from acceptance.in_cluster.load import outcome
 
 
 class Server(BaseHTTPRequestHandler):
-    """By path: /closing ends the connection, /away says 503, /elsewhere is not the agent; a write at first 503, or for ever 422."""
+    """Answers by path, as the agent or, for /elsewhere, as somebody else; a write at first 503, or for ever 422."""
 
     protocol_version = "HTTP/1.1"
     keys: ClassVar[list[str]] = []
