@@ -31,9 +31,9 @@ ROLLED_OUT_S = 60
 SERVE_DEGRADED = Path(__file__).parents[2] / "components/serve-degraded/kustomization.yaml"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def serve_degraded(cluster: Cluster, agent: Api, waiting: Waiting, journal: Journal) -> Iterator[None]:
-    """The agent's Deployment with the patch of components/serve-degraded, rolled out."""
+    """The agent's Deployment with the patch of components/serve-degraded, rolled out once for a module's tests."""
     (patch,) = yaml.safe_load(SERVE_DEGRADED.read_text())["patches"]
     test, replace = yaml.safe_load(patch["patch"])
     reference = f"deployment/{system.AGENT}"

@@ -13,11 +13,12 @@ async def until(what: str, ask: Callable[[], Awaitable[T]], accept: Callable[[T]
     policy = AsyncRetrying(
         stop=stop_after_delay(within_seconds), wait=wait_fixed(0.02), retry=retry_if_not_result(accept)
     )
+
+    async def asked() -> T:
+        return await ask()
+
     try:
-        async for attempt in policy:
-            with attempt:
-                seen = await ask()
-            attempt.retry_state.set_result(seen)
-    except RetryError:
+        return await policy(asked)
+    except RetryError as error:
+        seen = error.last_attempt.result()
         raise AssertionError(f"expected {what} within {within_seconds:g} s, last seen: {seen!r}") from None
-    return seen
