@@ -1,5 +1,6 @@
 """The sidecar's HTTP API, over one session."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import quote
@@ -15,6 +16,10 @@ PUBSUB = "kafka-pubsub"
 STATESTORE = "postgres-statestore"
 TOPIC = "agent-events"
 DEAD_LETTER_TOPIC = "agent-events-dead-letters"
+CLOUD_EVENT = "application/cloudevents+json"
+JSON = "application/json"
+Event = tuple[str, str, dict[str, Any]]
+"""Id, partition key and data."""
 DAPR_ERROR = b'{"errorCode":"ERR_'
 """How an error of daprd itself begins, as told from an answer of the invoked service."""
 # daprd ends with a panic when it reads a CloudEvent itself whose `traceparent` is no string
@@ -54,19 +59,22 @@ class Sidecar:
         self, topic: str, event_id: str, event_type: str, data: dict[str, Any], partition_key: str = ""
     ) -> None:
         """Publish one event. It is sent as a whole CloudEvent, so that daprd keeps its id."""
-        event = {
-            "specversion": "1.0",
-            "id": event_id,
-            "source": SERVICE,
-            "type": event_type,
-            "datacontenttype": "application/json",
-            "data": data,
-        }
         query = f"?metadata.partitionKey={quote(partition_key, safe='')}" if partition_key else ""
-        content = to_json(event)
-        await self._expect(
-            "pubsub", "POST", f"/publish/{PUBSUB}/{topic}{query}", content, "application/cloudevents+json"
-        )
+        content = to_json(_cloud_event(event_id, event_type, data))
+        await self._expect("pubsub", "POST", f"/publish/{PUBSUB}/{topic}{query}", content, CLOUD_EVENT)
+
+    async def publish_all(self, topic: str, event_type: str, events: Sequence[Event]) -> None:
+        """Publish events in one call, in their order. After an error some may be in the topic, and some not."""
+        entries = [
+            {
+                "entryId": str(number),
+                "event": _cloud_event(event_id, event_type, data),
+                "contentType": CLOUD_EVENT,
+                "metadata": {"partitionKey": key} if key else {},
+            }
+            for number, (event_id, key, data) in enumerate(events)
+        ]
+        await self._expect("pubsub", "POST", f"-alpha1/publish/bulk/{PUBSUB}/{topic}", to_json(entries), JSON)
 
     async def publish_record(self, topic: str, record: bytes, encoded_key: str) -> None:
         """Publish a record byte by byte, under a percent-encoded partition key."""
@@ -107,7 +115,7 @@ class Sidecar:
         return status, content_type, answer
 
     async def _expect(
-        self, dependency: str, method: str, path: str, content: bytes = b"", content_type: str = "application/json"
+        self, dependency: str, method: str, path: str, content: bytes = b"", content_type: str = JSON
     ) -> bytes:
         status, _, answer = await self._request(dependency, method, path, content, content_type)
         if status not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
@@ -129,6 +137,17 @@ class Sidecar:
             raise DependencyUnavailableError(dependency, reason) from error
         except (aiohttp.ClientError, OSError) as error:
             raise DependencyUnavailableError(dependency, f"the sidecar cannot be reached: {error}") from error
+
+
+def _cloud_event(event_id: str, event_type: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": SERVICE,
+        "type": event_type,
+        "datacontenttype": JSON,
+        "data": data,
+    }
 
 
 def _segment(key: str) -> str:

@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-from collections import defaultdict
 from contextlib import suppress
-from time import monotonic
+from itertools import accumulate
 from typing import Self
 
-from asyncpg import Record
 from pydantic_core import from_json
 
 from app.config import Settings
@@ -21,7 +19,8 @@ logger = logging.getLogger(__name__)
 LOCK = 0x72656C61
 """Any number other than the schema's, as long as every replica takes the same."""
 BATCH = 200
-CONCURRENCY = 32
+BATCH_BYTES = 1_000_000
+"""daprd takes a body of 4 MiB at most; one event, 256 KiB at most, always fits."""
 PURGE = """
 DELETE FROM outbox WHERE published_at IS NOT NULL AND (
     EXISTS (SELECT FROM processed_events AS processed WHERE processed.id = outbox.id)
@@ -45,9 +44,7 @@ class Relay:
         self._database = database
         self._monitor = monitor
         self._poll_seconds = settings.outbox_poll_seconds
-        self._sending_seconds = settings.sidecar_timeout_seconds
-        # a send that begins at the last moment may take that long again
-        self._turn_seconds = 2 * settings.sidecar_timeout_seconds + settings.database_timeout_seconds
+        self._turn_seconds = settings.sidecar_timeout_seconds + settings.database_timeout_seconds
         self._wakened = asyncio.Event()
         self._stopping = False
 
@@ -94,37 +91,10 @@ class Relay:
             if not await connection.fetchval(TAKE_TURN, LOCK, str(int(self._turn_seconds * 1000))):
                 return False
             await connection.execute(PURGE)
-            sent, error = await self._send(await connection.fetch(NEXT, BATCH))
-            if sent:
-                await connection.execute(MARK, sent)
-        if error:
-            raise error
-        return bool(sent)
-
-    async def _send(self, events: list[Record]) -> tuple[list[int], DependencyUnavailableError | None]:
-        """Numbers of the events that were published. Nothing more is begun after a failure, or when time is up."""
-        by_key: dict[tuple[str, str], list[Record]] = defaultdict(list)
-        for event in events:
-            # events without a key have no order
-            by_key[event["key"], "" if event["key"] else event["id"]].append(event)
-        sent: list[int] = []
-        errors: list[DependencyUnavailableError] = []
-        slots = asyncio.Semaphore(CONCURRENCY)
-        end = monotonic() + self._sending_seconds
-
-        async def send_in_order(events: list[Record]) -> None:
-            for event in events:
-                async with slots:
-                    if errors or monotonic() > end:
-                        return
-                    try:
-                        await self._sidecar.publish(
-                            TOPIC, event["id"], EVENT_TYPE, from_json(event["data"]), event["key"]
-                        )
-                    except DependencyUnavailableError as error:
-                        errors.append(error)
-                    else:
-                        sent.append(event["number"])
-
-        await asyncio.gather(*(send_in_order(events) for events in by_key.values()))
-        return sent, errors[0] if errors else None
+            events = await connection.fetch(NEXT, BATCH)
+            fitting = sum(size <= BATCH_BYTES for size in accumulate(len(event["data"]) for event in events))
+            if batch := events[: max(1, fitting)]:
+                content = [(event["id"], event["key"], from_json(event["data"])) for event in batch]
+                await self._sidecar.publish_all(TOPIC, EVENT_TYPE, content)
+                await connection.execute(MARK, [event["number"] for event in batch])
+        return bool(batch)

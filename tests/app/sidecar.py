@@ -53,11 +53,12 @@ class StandInSidecar:
         # daprd cleans the path as it was encoded, then decodes each part
         path = posixpath.normpath(request.rel_url.raw_path)
         _, version, area, *parts = path.split("/")
-        assert version == "v1.0", f"not a path of daprd: {path}"
+        bulk = version == "v1.0-alpha1" and parts[:1] == ["bulk"]
+        assert version == "v1.0" or bulk, f"not a path of daprd: {path}"
         if area in self.broken:
             return _error(self.broken[area], "ERR_BROKEN", "told to fail")
         parts = [unquote_plus(part) for part in parts] if area != "invoke" else parts
-        answer: web.Response = await getattr(self, f"_{area}")(request, *parts)
+        answer: web.Response = await getattr(self, f"_{area}_bulk" if bulk else f"_{area}")(request, *parts)
         return answer
 
     async def _publish(self, request: web.Request, pubsub: str, topic: str) -> web.Response:
@@ -71,10 +72,24 @@ class StandInSidecar:
         event = json.loads(record)
         if request.content_type != "application/cloudevents+json":
             event = {"specversion": "1.0", "id": str(uuid4()), "type": "com.dapr.event.sent", "data": event}
+        self._keep(event, pubsub, topic, dict(request.query))
+        return web.Response(status=204)
+
+    async def _publish_bulk(self, request: web.Request, _: str, pubsub: str, topic: str) -> web.Response:
+        if pubsub not in self.components:
+            return _error(404, "ERR_PUBSUB_NOT_FOUND", f"pubsub {pubsub} is not found")
+        entries = json.loads(await request.read())
+        assert len({entry["entryId"] for entry in entries}) == len(entries)
+        for entry in entries:
+            assert entry["contentType"] == "application/cloudevents+json"
+            query = {f"metadata.{name}": value for name, value in entry["metadata"].items()}
+            self._keep(entry["event"], pubsub, topic, query)
+        return web.Response(status=204)
+
+    def _keep(self, event: dict[str, Any], pubsub: str, topic: str, query: dict[str, str]) -> None:
         event |= {"topic": topic, "pubsubname": pubsub, "traceparent": ""}
         self.records.append((topic, json.dumps(event).encode()))
-        self.published.append(event | {"query": dict(request.query)})
-        return web.Response(status=204)
+        self.published.append(event | {"query": query})
 
     async def _state(self, request: web.Request, store: str, key: str = "") -> web.Response:
         if store not in self.components:

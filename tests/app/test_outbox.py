@@ -141,9 +141,8 @@ async def test_events_of_one_key_keep_their_order_although_publishing_fails_in_b
     await lose(broker, agent)
     for number in range(90):
         await queue(agent, f"{uuid4()}", str(number), key=f"key-{number % 3}")
-    await broker.start()
-    await until_published(sidecar, 5)
     sidecar.broken["publish"] = 500
+    await broker.start()
     await until_failing_publish(sidecar)
     sidecar.broken.clear()
 
@@ -161,7 +160,7 @@ async def until_failing_publish(sidecar: StandInSidecar) -> None:
     async def attempts() -> int:
         return sum("publish" in request for request in sidecar.requests[before:])
 
-    await until("an attempt to publish", attempts, lambda count: count > 0, 2)
+    await until("an attempt to publish", attempts, lambda count: count > 0, 5)
 
 
 async def test_replicas_share_the_outbox_and_send_each_event_once(
