@@ -4,7 +4,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from itertools import accumulate
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic_core import from_json
 
@@ -14,6 +14,9 @@ from app.database import Database
 from app.errors import DependencyUnavailableError
 from app.events import EVENT_TYPE
 from app.health import Monitor
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
 
 logger = logging.getLogger(__name__)
 LOCK = 0x72656C61
@@ -90,11 +93,17 @@ class Relay:
         async with self._database.connection(self._turn_seconds) as connection:
             if not await connection.fetchval(TAKE_TURN, LOCK, str(int(self._turn_seconds * 1000))):
                 return False
-            await connection.execute(PURGE)
-            events = await connection.fetch(NEXT, BATCH)
-            fitting = sum(size <= BATCH_BYTES for size in accumulate(len(event["data"]) for event in events))
-            if batch := events[: max(1, fitting)]:
-                content = [(event["id"], event["key"], from_json(event["data"])) for event in batch]
-                await self._sidecar.publish_all(TOPIC, EVENT_TYPE, content)
-                await connection.execute(MARK, [event["number"] for event in batch])
+            try:
+                return await self._send_batch(connection)
+            finally:
+                await connection.reset()
+
+    async def _send_batch(self, connection: "PoolConnectionProxy") -> bool:
+        await connection.execute(PURGE)
+        events = await connection.fetch(NEXT, BATCH)
+        fitting = sum(size <= BATCH_BYTES for size in accumulate(len(event["data"]) for event in events))
+        if batch := events[: max(1, fitting)]:
+            content = [(event["id"], event["key"], from_json(event["data"])) for event in batch]
+            await self._sidecar.publish_all(TOPIC, EVENT_TYPE, content)
+            await connection.execute(MARK, [event["number"] for event in batch])
         return bool(batch)

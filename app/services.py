@@ -24,7 +24,7 @@ class State(TypedDict):
 def from_state(name: str) -> object:
     """Depend on a member of the lifespan's state."""
 
-    def read(request: Request) -> object:
+    async def read(request: Request) -> object:  # a plain function would be given a thread for each request
         return getattr(request.state, name)
 
     return Depends(read)
