@@ -33,5 +33,4 @@ def from_state(name: str) -> object:
 AgentSidecar = Annotated[Sidecar, from_state("sidecar")]
 AgentDatabase = Annotated[Database, from_state("database")]
 AgentMonitor = Annotated[Monitor, from_state("monitor")]
-AgentHandler = Annotated[Handler, from_state("handler")]
 AgentPublisher = Annotated[Publisher, from_state("publisher")]

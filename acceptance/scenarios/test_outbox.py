@@ -72,6 +72,7 @@ def test_events_wait_in_the_outbox_while_kafka_is_away(
     waiting.until("it to be applied", partial(require_status, agent, event_id, "applied"), NOTICED_S)
     measure("refused", sum(one.answers != ("202",) for one in ledger.values()))
     measure_balances(balance)
+    measure("away_s", back - fault.at)
     measure("drained_s", drained)
 
 

@@ -2,22 +2,22 @@
 
 import logging
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from app import dead_letters
 from app.delivery import Delivery
 from app.errors import DependencyUnavailableError
 from app.handler import Status
 from app.limits import BodyTooLargeError
-from app.routes.subscribe import BODY, Reply
+from app.routes.subscribe import BODY, Reply, reply
 from app.services import AgentDatabase
 
 router = APIRouter(tags=["dapr"])
 logger = logging.getLogger(__name__)
 
 
-@router.post("/dead-letters", openapi_extra=BODY)
-async def record_dead_letter(request: Request, database: AgentDatabase) -> Reply:
+@router.post("/dead-letters", openapi_extra=BODY, response_model=Reply)
+async def record_dead_letter(request: Request, database: AgentDatabase) -> Response:
     """Record a delivered dead letter, once however often it is delivered. Always 200, whatever the body.
 
     `SUCCESS`: recorded. `RETRY`: the database is away. `DROP`: a body larger than any record of the topic.
@@ -27,12 +27,12 @@ async def record_dead_letter(request: Request, database: AgentDatabase) -> Reply
         letter = await dead_letters.record(database, delivery)
     except BodyTooLargeError as error:
         logger.warning("A dead letter was dropped: %s", error.detail)
-        return Reply(status=Status.DROP)
+        return reply(Status.DROP)
     except DependencyUnavailableError as error:
         logger.warning("A dead letter waits: %s", error.detail)
-        return Reply(status=Status.RETRY)
+        return reply(Status.RETRY)
     except Exception:
         logger.exception("A dead letter could not be recorded")
-        return Reply(status=Status.RETRY)
+        return reply(Status.RETRY)
     logger.warning("Recorded dead letter %s", letter.id, extra={"id": letter.id, "reason": letter.reason})
-    return Reply(status=Status.SUCCESS)
+    return reply(Status.SUCCESS)
