@@ -149,7 +149,8 @@ class Monitor:
             raise CheckFailedError(f"not loaded by the sidecar: {', '.join(self._missing)}", kafka_only=kafka_only)
 
     async def _recover(self) -> None:
-        away = {name for name, one in self.dependencies.items() if one.error not in (None, NOT_CHECKED)}
+        # what was not checked yet counts too: the sidecar may have started earlier, and without it
+        away = {name for name, dependency in self.dependencies.items() if dependency.error is not None}
         if self._recovery.is_due(self._missing, away, monotonic()) and not self._is_draining():
             logger.warning("Restarting the sidecar: it lacks %s, whose backends answer", ", ".join(self._missing or ()))
             try:

@@ -7,11 +7,13 @@ A backend is `answers` only when it says something to its protocol's hello: a fr
 
 import asyncio
 import json
+import os
 import re
 import sys
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
+from threading import Thread
 from urllib.parse import urlsplit
 
 Answer = Coroutine[None, None, tuple[str, str]]
@@ -71,9 +73,16 @@ async def repeat(name: str, ask: Callable[[], Answer], interval_s: float, timeou
             await asyncio.sleep(interval_s)
 
 
+def end_with_stdin() -> None:
+    """End once stdin is closed: nobody listens any more, and writing to nobody is no error inside a pod."""
+    sys.stdin.read()
+    os._exit(0)
+
+
 async def main() -> None:
-    """Ask until the stated seconds are over, or until nobody listens any more."""
+    """Ask until the stated seconds are over, or until stdin is closed."""
     wanted = json.loads(sys.argv[1])
+    Thread(target=end_with_stdin, daemon=True).start()
     print(json.dumps({"clock": time.monotonic()}), flush=True)
     beat = (wanted["interval_s"], wanted["timeout_s"])
     async with asyncio.timeout(wanted["seconds"]), asyncio.TaskGroup() as tasks:

@@ -65,9 +65,20 @@ def test_states_are_told_apart(frozen: int, web: int, broker: int) -> None:
         "seconds": 1,
     }
     program = [sys.executable, "-u", str(PROGRAMS / "watch.py"), json.dumps(wanted)]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=20, check=False)
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watching:
+        lines = [json.loads(line) for line in watching.stdout or ()]
     states = {one["name"]: one["state"] for one in lines if "name" in one}
     assert states == {"ready": "503", "kafka": "silent", "postgres": "refused", "web": "foreign", "broker": "answers"}
     assert "clock" in lines[0]
     assert next(one["detail"] for one in lines if one.get("name") == "ready") == '{"checks": {}}'
+
+
+def test_it_ends_once_nobody_listens_any_more() -> None:
+    wanted = {"http": {}, "backends": {"web": ["127.0.0.1", 1, *HELLO["postgres"]]}, "interval_s": 0.1, "timeout_s": 1}
+    program = [sys.executable, "-u", str(PROGRAMS / "watch.py"), json.dumps({**wanted, "seconds": 60})]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdin
+        assert watching.stdout
+        assert "clock" in watching.stdout.readline()
+        watching.stdin.close()
+        assert watching.wait(timeout=5) == 0
