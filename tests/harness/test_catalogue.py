@@ -14,6 +14,12 @@ def test_nine_criteria_and_the_four_scenarios_come_first() -> None:
     assert {ENTRIES[entry_id].tier for entry_id in ids[:13]} == {"default"}
 
 
+def test_the_default_tier_is_the_criteria_and_the_four_scenarios() -> None:
+    default = [entry.id.split("-")[:2] for entry in ENTRIES.values() if entry.tier == "default"]
+    wanted = [["criterion", str(number)] for number in range(1, 10)]
+    assert default == wanted + [["scenario", str(number)] for number in range(1, 5)]
+
+
 @pytest.mark.parametrize("entry_id", ENTRIES)
 def test_an_entry_says_what_it_checks_and_has_a_bound(entry_id: str) -> None:
     entry = ENTRIES[entry_id]
