@@ -62,6 +62,9 @@ def main(arguments: list[str]) -> int:
     except EnvironmentNotReadyError as error:
         sys.stderr.write(f"environment not ready: {error}\n")
         return ExitCode.NOT_READY
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted, and the system put back as it was\n")
+        return ExitCode.INTERRUPTED
     return ExitCode.FAILED if failed else ExitCode.OK
 
 
