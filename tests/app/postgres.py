@@ -49,6 +49,10 @@ class PostgresServer:
         self._signal(signal.SIGSTOP)
         self._frozen = True
 
+    def take_away(self, how: str) -> None:
+        """Stop or freeze the server, told by the word for what it is then: `stopped` or `frozen`."""
+        {"stopped": self.stop, "frozen": self.freeze}[how]()
+
     def thaw(self) -> None:
         """Let a frozen server go on."""
         if self._frozen:

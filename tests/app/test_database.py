@@ -30,10 +30,7 @@ async def test_the_query_asks_postgresql(agent: httpx.AsyncClient, sql: asyncpg.
 async def test_without_the_database_a_query_is_a_503_in_time(
     agent: httpx.AsyncClient, postgres: PostgresServer, how: str, path: str
 ) -> None:
-    if how == "stopped":
-        postgres.stop()
-    else:
-        postgres.freeze()
+    postgres.take_away(how)
     for response in await asyncio.gather(*(agent.get(path) for _ in range(25))):
         assert_problem(response, 503, "database")
         assert response.headers["retry-after"]

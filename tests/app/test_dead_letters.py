@@ -126,10 +126,7 @@ async def test_every_record_of_the_dead_letter_topic_is_recorded(
 async def test_without_the_database_a_dead_letter_is_delivered_again(
     agent: httpx.AsyncClient, postgres: PostgresServer, how: str
 ) -> None:
-    if how == "stopped":
-        postgres.stop()
-    else:
-        postgres.freeze()
+    postgres.take_away(how)
     reply = await deliver(agent, b"x", route="/dead-letters")
     postgres.restore()
     assert reply == "RETRY"

@@ -168,10 +168,7 @@ async def test_ready_comes_with_a_broker_that_is_later_than_the_agent(
 
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
 async def test_ready_recovers_with_the_database(agent: httpx.AsyncClient, postgres: PostgresServer, how: str) -> None:
-    if how == "stopped":
-        postgres.stop()
-    else:
-        postgres.freeze()
+    postgres.take_away(how)
     await until_failing(agent, "database")
 
     postgres.restore()

@@ -79,10 +79,7 @@ async def test_the_same_data_written_in_another_way_is_the_same_event(
 async def test_without_the_database_an_event_with_a_key_is_published_all_the_same(
     agent: httpx.AsyncClient, sidecar: StandInSidecar, postgres: PostgresServer, how: str
 ) -> None:
-    if how == "stopped":
-        postgres.stop()
-    else:
-        postgres.freeze()
+    postgres.take_away(how)
     response = await publish(agent, "some-key", EVENT)
     assert response.status_code == 200, response.text
     assert response.elapsed.total_seconds() < 0.5

@@ -124,10 +124,7 @@ async def test_an_event_that_was_applied_is_not_queued_again(
 async def test_without_the_database_nothing_is_queued(
     agent: httpx.AsyncClient, postgres: PostgresServer, how: str
 ) -> None:
-    if how == "stopped":
-        postgres.stop()
-    else:
-        postgres.freeze()
+    postgres.take_away(how)
     response = await queue(agent, "some-key")
     postgres.restore()
     assert assert_problem(response, 503, "database")["id"] == "some-key"

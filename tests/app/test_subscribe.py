@@ -267,10 +267,7 @@ async def test_without_the_database_events_are_retried_and_applied_later(
     agent: httpx.AsyncClient, sidecar: StandInSidecar, postgres: PostgresServer, how: str
 ) -> None:
     events = [cloud_event({"message": "m"}), cloud_event({})]
-    if how == "stopped":
-        postgres.stop()
-    else:
-        postgres.freeze()
+    postgres.take_away(how)
     replies = await asyncio.gather(*(deliver(agent, event) for event in events * 20))
     postgres.restore()
     await until_ready(agent)
