@@ -129,8 +129,7 @@ def evidence(cluster: Cluster, reach: Reach, run: Run, agent: Api, sidecar: Api)
     if any(result.failures for result in run.results.values()):
         collect(cluster.kubectl, run.folder / "cluster", run.masking.mask)
         with suppress(NotYetError, httpx.TransportError):
-            metadata = sidecar.call("GET", "/v1.0/metadata").text
-            (run.folder / "cluster" / "dapr" / "metadata.json").write_text(run.masking.mask(metadata))
+            run.artifacts.keep("cluster/dapr/metadata.json", sidecar.call("GET", "/v1.0/metadata").text)
 
 
 @pytest.fixture(scope="session", autouse=True)

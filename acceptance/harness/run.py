@@ -38,8 +38,8 @@ class Run:
         self.results: dict[str, Result] = {}
         self._state: Callable[[], State | None] = lambda: None
         self.masking = Masking()
-        self._artifacts = Artifacts(config.rootpath, self.id, self.masking)
-        self.folder = self._artifacts.folder
+        self.artifacts = Artifacts(config.rootpath, self.id, self.masking)
+        self.folder = self.artifacts.folder
         self._causes: set[int] = set()
         self._stopped = ""
         if not options.plan and not config.option.collectonly:
@@ -47,7 +47,7 @@ class Run:
 
     def _prepare(self) -> None:
         terminate_like_interrupt()
-        self._artifacts.create()
+        self.artifacts.create()
         self.config.option.xmlpath = self.config.option.xmlpath or str(self.folder / "junit.xml")
 
     def diagnose_with(self, state: Callable[[], State]) -> None:
@@ -98,7 +98,7 @@ class Run:
             if isinstance(call.excinfo.value, UndoIncompleteError):
                 item.session.shouldstop = str(call.excinfo.value)
             self._causes |= exit_codes(call.excinfo.value)
-            details = self._artifacts.keep(f"failures/{result.entry.id}-{outcome.when}.txt", str(outcome.longrepr))
+            details = self.artifacts.keep(f"failures/{result.entry.id}-{outcome.when}.txt", str(outcome.longrepr))
             explanation = explain(call.excinfo.value, result.entry, self._state(), details)
             result.fail(explanation)
             outcome.longrepr = self.masking.mask("\n".join(explanation.lines()))
@@ -125,7 +125,7 @@ class Run:
             return
         session.exitstatus = most_urgent(self._causes | {int(exitstatus)}, int(exitstatus))
         timelines = {result.entry.id: result.timeline for result in self.results.values()}
-        report.write(self._artifacts, self.summary(session.exitstatus), timelines)
+        report.write(self.artifacts, self.summary(session.exitstatus), timelines)
 
     def summary(self, exit_code: int) -> dict[str, Any]:
         """The whole run as report.json has it."""
