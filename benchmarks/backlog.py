@@ -27,12 +27,16 @@ from acceptance.harness.fault import undo_table
 from acceptance.harness.journal import Journal, default_file
 from acceptance.harness.options import Options
 from acceptance.harness.reach import Reach
+from acceptance.harness.record import Record, cloud_event
+from acceptance.harness.restart import without_pods
 from acceptance.harness.toolbox import Toolbox
+from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import find
 
 OPTIONS = Options("auto", None, None, "never", ("default",), 1, frozenset(), seed=0, plan=False)
 PROGRAM = str(Path(__file__).with_name("plain_consumer"))
+KEYS = 64
 AWAY_S = 60
 BACK_S = 120
 SLOWEST_PER_S = 20
@@ -65,15 +69,30 @@ class Benchmark:
 
     def plain(self) -> None:
         """Write the backlog, then apply it with the plain consumer, while the agent is away."""
-        pubsub = system.component_metadata(self.cluster, system.PUBSUB)
+        brokers = system.component_metadata(self.cluster, system.PUBSUB)["brokers"]
         state = system.component_metadata(self.cluster, system.STATESTORE)
-        wanted = {"brokers": pubsub["brokers"], "topic": system.TOPIC, "run": self.run, "events": self.events}
+        group = f"benchmark-{self.run}"
         within_s = self.events / SLOWEST_PER_S
-        with self._pod() as pod, self._agent_away():
-            offsets = pod.run(PROGRAM, "produce", json.dumps(wanted), timeout_s=within_s)
-            there = {name: state[name] for name in ("host", "user", "database")}
-            own = {"schema": self.schema, "group": f"benchmark-{self.run}", "offsets": offsets, "within_s": within_s}
-            pod.run(PROGRAM, "consume", json.dumps({**wanted, **there, **own}), timeout_s=within_s + 30)
+        away = without_pods(self.cluster, self.journal, system.AGENT_APP, self.waiting, AWAY_S)
+        with self._pod() as pod, away:
+            topic = Topic(pod, brokers, system.TOPIC, group)
+            wanted = {
+                **{name: state[name] for name in ("host", "user", "database")},
+                "brokers": brokers,
+                "topic": topic.name,
+                "offsets": topic.offsets(),
+                "group": group,
+                "schema": self.schema,
+                "events": self.events,
+                "within_s": within_s,
+            }
+            topic.write([self.record(number) for number in range(self.events)])
+            pod.run(PROGRAM, json.dumps(wanted), timeout_s=within_s + 30)
+
+    def record(self, number: int) -> Record:
+        """One event of the backlog, as another producer would publish it."""
+        key = f"benchmark-{self.run}-{number % KEYS}"
+        return Record(cloud_event(f"{key}-{number}", key, amount=1), key.encode())
 
     def agents(self, database: Database) -> None:
         """Wait until the agent, which is back, has applied the backlog too."""
@@ -102,24 +121,6 @@ class Benchmark:
         try:
             pod.start()
             yield pod
-        finally:
-            self.journal.undo(entry)
-
-    @contextmanager
-    def _agent_away(self) -> Iterator[None]:
-        agent = find(self.cluster, system.NAMESPACE, system.AGENT)
-        reference = f"deployment/{system.AGENT}"
-        away, back = ([{"op": "replace", "path": "/spec/replicas", "value": count}] for count in (0, agent.desired))
-        entry = self.journal.promise("patch", namespace=system.NAMESPACE, reference=reference, operations=back)
-
-        def gone() -> None:
-            if pods := self.cluster.pods(system.NAMESPACE, agent.selector):
-                raise NotYetError(f"{pods[0].name} is still there")
-
-        try:
-            self.cluster.patch(system.NAMESPACE, reference, away)
-            self.waiting.until("the agent to be gone", gone, AWAY_S)
-            yield
         finally:
             self.journal.undo(entry)
 

@@ -1,4 +1,4 @@
-"""Restarting a workload by replacing its pods."""
+"""Replacing the pods of a workload, or doing without them for a time."""
 
 import time
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.fault import Target
+from acceptance.harness.journal import Journal
 from acceptance.harness.objects import Workload
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import find, require_ready
@@ -42,6 +43,27 @@ def roll(cluster: Cluster, target: Target, waiting: Waiting, within_s: float) ->
     cluster.kubectl.run("-n", target.namespace, "rollout", "restart", workload.reference)
     until_new(cluster, workload, old, waiting, within_s)
     return time.monotonic() - started
+
+
+@contextmanager
+def without_pods(
+    cluster: Cluster, journal: Journal, target: Target, waiting: Waiting, within_s: float
+) -> Iterator[None]:
+    """A Deployment scaled to 0, its pods gone; it is scaled back in any case."""
+    workload = find(cluster, target.namespace, target.name)
+    replicas = {"op": "replace", "path": "/spec/replicas", "value": workload.desired}
+    entry = journal.promise("patch", namespace=workload.namespace, reference=workload.reference, operations=[replicas])
+
+    def gone() -> None:
+        if pods := cluster.pods(workload.namespace, workload.selector):
+            raise NotYetError(f"{', '.join(pod.name for pod in pods)} is still there")
+
+    try:
+        cluster.patch(workload.namespace, workload.reference, [{**replicas, "value": 0}])
+        waiting.until(f"every pod of {workload.name} to be gone", gone, within_s)
+        yield
+    finally:
+        journal.undo(entry)
 
 
 def until_new(cluster: Cluster, workload: Workload, old: set[str], waiting: Waiting, within_s: float) -> None:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from acceptance.conftest import Bound, Measure
 from acceptance.harness import system
@@ -10,13 +9,13 @@ from acceptance.harness.api import Api
 from acceptance.harness.audit import Audit
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
-from acceptance.harness.errors import NotYetError, expect
+from acceptance.harness.errors import expect
 from acceptance.harness.journal import Journal
 from acceptance.harness.ledger import ACKNOWLEDGED, Write
 from acceptance.harness.record import Record, cloud_event
+from acceptance.harness.restart import without_pods
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
-from acceptance.harness.workload import find
 from acceptance.scenarios.conftest import MeasureBalances
 
 EVENTS = {"faults": 2_000, "endurance": 20_000}
@@ -40,7 +39,7 @@ def test_a_backlog_is_applied_in_order_once_the_consumer_is_back(
 ) -> None:
     ledger = {one.id: one for one in backlog(audit.prefix, EVENTS[entry.tier])}
     system.until_steady(cluster, agent, waiting)
-    with consumer_away(cluster, journal, waiting):
+    with without_pods(cluster, journal, system.AGENT_APP, waiting, GONE_S):
         places = topic.write([record(one) for one in ledger.values()])
         expect(not audit.effects(), "no effect while the consumer is away", f"{len(audit.effects())} effects")
     started = time.monotonic()
@@ -66,22 +65,3 @@ def backlog(prefix: str, events: int) -> Iterator[Write]:
 def record(write: Write) -> Record:
     """A write as another producer would publish it."""
     return Record(cloud_event(write.id, write.key, write.sequence), write.key.encode())
-
-
-@contextmanager
-def consumer_away(cluster: Cluster, journal: Journal, waiting: Waiting) -> Iterator[None]:
-    """The agent's Deployment without a pod; scaled back in any case."""
-    agent = find(cluster, system.NAMESPACE, system.AGENT)
-    replicas = {"op": "replace", "path": "/spec/replicas", "value": agent.desired}
-    entry = journal.promise("patch", namespace=agent.namespace, reference=agent.reference, operations=[replicas])
-
-    def gone() -> None:
-        if pods := cluster.pods(agent.namespace, agent.selector):
-            raise NotYetError(f"{', '.join(pod.name for pod in pods)} is still there")
-
-    try:
-        cluster.patch(agent.namespace, agent.reference, [{**replicas, "value": 0}])
-        waiting.until("the agent to be gone", gone, GONE_S)
-        yield
-    finally:
-        journal.undo(entry)
