@@ -74,6 +74,7 @@ class Sidecar:
             }
             for number, (event_id, key, data) in enumerate(events)
         ]
+        # the version of this one call is v1.0-alpha1
         await self._expect("pubsub", "POST", f"-alpha1/publish/bulk/{PUBSUB}/{topic}", to_json(entries), JSON)
 
     async def publish_record(self, topic: str, record: bytes, encoded_key: str) -> None:

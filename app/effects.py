@@ -71,7 +71,7 @@ async def apply(database: Database, delivery: Delivery) -> bool:
     IndigestibleError when it cannot be applied, also when its id was applied with other data.
     """
     data = delivery.data
-    metadata = json.dumps(data.metadata.model_dump(exclude_unset=True))
+    metadata = json.dumps(data.content.get("metadata", {}))
     amount = Decimal(str(data.metadata.amount))
     position = (delivery.partition, delivery.offset)
     async with database.connection() as connection:

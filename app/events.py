@@ -3,7 +3,7 @@
 import json
 from functools import cached_property
 from hashlib import sha256
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -59,9 +59,14 @@ class EventData(BaseModel):
     metadata: Metadata = Metadata()
 
     @cached_property
+    def content(self) -> dict[str, Any]:
+        """The data as it was sent, without defaults."""
+        return self.model_dump(exclude_unset=True)
+
+    @cached_property
     def canonical(self) -> str:
         """The data as JSON, written in one way however it was written by whoever sent it."""
-        return json.dumps(self.model_dump(exclude_unset=True), sort_keys=True, separators=(",", ":"))
+        return json.dumps(self.content, sort_keys=True, separators=(",", ":"))
 
     @cached_property
     def digest(self) -> bytes:

@@ -28,7 +28,7 @@ class Publisher:
         """Return when Kafka has the event."""
         # while the broker is away the sidecar's producer would hold the request, then refuse for 10 s more
         self._monitor.require("pubsub")
-        await self._sidecar.publish(TOPIC, event_id, EVENT_TYPE, data.model_dump(exclude_unset=True), data.metadata.key)
+        await self._sidecar.publish(TOPIC, event_id, EVENT_TYPE, data.content, data.metadata.key)
 
     async def queue(self, event_id: str, data: EventData) -> None:
         """Return when PostgreSQL has the event; ServiceError when it knows the id with other data."""
