@@ -19,7 +19,7 @@ Send = Callable[[Request], httpx.Response]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Verdict:
     """What became of one request; the status is 0 without an answer, the complaint empty when all is as promised."""
 
     status: int
@@ -27,16 +27,16 @@ class Finding:
     seconds: float
 
 
-def examine(send: Send, request: Request) -> Finding:
+def examine(send: Send, request: Request) -> Verdict:
     """Send a request and look at its answer; a value that was saved is read back, and deleted."""
     started = time.monotonic()
     try:
         answer = send(request)
     except (httpx.TransportError, TimeoutError) as error:
-        return Finding(0, f"no answer: {error!r}", time.monotonic() - started)
+        return Verdict(0, f"no answer: {error!r}", time.monotonic() - started)
     seconds = time.monotonic() - started
     saved = answer.status_code == 200 and (request.method, request.path.partition("?")[0]) == ("POST", "/state")
-    return Finding(answer.status_code, fault(request, answer) or (changed(send, request) if saved else ""), seconds)
+    return Verdict(answer.status_code, fault(request, answer) or (changed(send, request) if saved else ""), seconds)
 
 
 def fault(request: Request, answer: httpx.Response) -> str:

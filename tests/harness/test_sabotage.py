@@ -16,6 +16,7 @@ from app import effects
 
 CHECKS = {"checks": {"pubsub": {"status": "failed"}, "api": {"status": "ok"}}}
 WITHOUT_SIDECAR = {"checks": {"dapr": {"status": "failing"}, "statestore": {"status": "failing"}}}
+HEADERS = [(b"content-type", b"application/problem+json"), (b"content-length", b"99"), (b"retry-after", b"1")]
 Ask = Callable[..., httpx.Response]
 EVENT = {"id": "1", "data": {"metadata": {"key": "a", "amount": 7}}}
 
@@ -36,7 +37,7 @@ def application(seen: list[Any]) -> App:
     async def answer(_scope: Scope, receive: Receive, send: Send) -> None:
         body = (await receive())["body"]
         seen.append(json.loads(body or b"null"))
-        await send({"type": "http.response.start", "status": 503, "headers": []})
+        await send({"type": "http.response.start", "status": 503, "headers": HEADERS})
         await send({"type": "http.response.body", "body": json.dumps(CHECKS).encode()})
 
     return answer
@@ -63,6 +64,8 @@ def ask(application: App, monkeypatch: pytest.MonkeyPatch) -> Ask:
 def test_what_is_not_tampered_with_is_passed_on(ask: Ask, seen: list[Any], sabotage: str) -> None:
     answer = ask(sabotage, "POST", "/other", {"a": 1})
     assert (answer.status_code, answer.json(), seen) == (503, CHECKS, [{"a": 1}])
+    assert (answer.headers["content-type"], answer.headers["retry-after"]) == ("application/problem+json", "1")
+    assert "content-length" not in answer.headers
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,11 @@ MARK = re.compile(rb'"amount":\s*7\s*[,}]')
 
 
 class Exchange:
-    """One request: its body, and the application to pass it on to."""
+    """One request: its body, the application to pass it on to, and the headers of what that answered."""
 
     def __init__(self, app: App, scope: Scope, body: bytes) -> None:
         self.app, self.scope, self.body = app, scope, body
+        self.headers: list[tuple[bytes, bytes]] = []
         self.call = (scope["method"], scope["path"].strip("/").split("/")[0])
 
     async def inner(self, body: bytes | None = None) -> Answer:
@@ -31,6 +32,7 @@ class Exchange:
 
         async def send(message: MutableMapping[str, Any]) -> None:
             answer["status"] = message.get("status", answer["status"])
+            self.headers = message.get("headers", self.headers)
             answer["body"] += message.get("body", b"")
 
         length = str(len(self.body if body is None else body)).encode()

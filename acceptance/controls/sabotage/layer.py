@@ -33,6 +33,8 @@ SABOTAGES: dict[str, Callable[[Exchange], Awaitable[Answer]]] = {
         readiness.ready_always,
     )
 }
+CONTENT = (b"content-type", b"content-length")
+ERROR = 400
 
 
 class Layer:
@@ -51,7 +53,9 @@ class Layer:
         while more:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
-        status, answer = await self._sabotage(Exchange(self._app, scope, body))
-        headers = [(b"content-type", b"application/json")]
+        exchange = Exchange(self._app, scope, body)
+        status, answer = await self._sabotage(exchange)
+        kind = b"application/problem+json" if status >= ERROR else b"application/json"
+        headers = [(b"content-type", kind), *(one for one in exchange.headers if one[0] not in CONTENT)]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": json.dumps(answer).encode()})

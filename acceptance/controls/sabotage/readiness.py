@@ -54,11 +54,7 @@ async def ready_despite(exchange: Exchange, forgiven: set[str]) -> Answer:
     if exchange.call != ("GET", "ready") or status == OK:
         return status, body
     failing = {name for name, check in body["checks"].items() if check["status"] != "ok"}
-    return (
-        (200, {"status": "ready", "checks": {name: {"status": "ok"} for name in CHECKS}})
-        if failing <= forgiven
-        else (status, body)
-    )
+    return ready() if failing <= forgiven else (status, body)
 
 
 async def accepts(address: tuple[str, int]) -> bool:
