@@ -35,7 +35,14 @@ DELETE FROM outbox WHERE published_at IS NOT NULL AND (
 """
 # the session's own, given up with its connection; the server ends a session that is silent for longer than a turn
 TAKE_TURN = "SELECT pg_try_advisory_lock($1) AND set_config('idle_session_timeout', $2, false) IS NOT NULL"
-NEXT = "SELECT number, id, key, data FROM outbox WHERE published_at IS NULL ORDER BY number LIMIT $1"
+# one event of a key at a time: of a batch that fails, daprd may have published a later event and not an earlier one
+NEXT = """
+SELECT number, id, key, data FROM (
+    SELECT *, row_number() OVER (PARTITION BY key ORDER BY number) AS place FROM (
+        SELECT number, id, key, data FROM outbox WHERE published_at IS NULL ORDER BY number LIMIT $1
+    ) AS waiting
+) AS ranked WHERE place = 1 OR key = '' ORDER BY number
+"""
 MARK = "UPDATE outbox SET published_at = clock_timestamp() WHERE number = ANY($1::bigint[])"
 
 

@@ -29,6 +29,8 @@ class StandInSidecar:
         self.hanging = False
         self.broken: dict[str, int] = {}
         """First path segment to the status it answers instead of working."""
+        self.losing_entries = 0
+        """How many entries of bulk publishes are still to fail, each for itself, as when the broker is just back."""
         self.invoked: list[dict[str, Any]] = []
         self.invoke_answer = (200, "application/json", b"{}")
 
@@ -80,11 +82,13 @@ class StandInSidecar:
             return _error(404, "ERR_PUBSUB_NOT_FOUND", f"pubsub {pubsub} is not found")
         entries = json.loads(await request.read())
         assert len({entry["entryId"] for entry in entries}) == len(entries)
+        lost, entries = entries[: self.losing_entries], entries[self.losing_entries :]
+        self.losing_entries -= len(lost)
         for entry in entries:
             assert entry["contentType"] == "application/cloudevents+json"
             query = {f"metadata.{name}": value for name, value in entry["metadata"].items()}
             self._keep(entry["event"], pubsub, topic, query)
-        return web.Response(status=204)
+        return _error(500, "ERR_PUBSUB_PUBLISH_MESSAGE", "some entries failed") if lost else web.Response(status=204)
 
     def _keep(self, event: dict[str, Any], pubsub: str, topic: str, query: dict[str, str]) -> None:
         event |= {"topic": topic, "pubsubname": pubsub, "traceparent": ""}

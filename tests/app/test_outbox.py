@@ -151,6 +151,21 @@ async def test_events_of_one_key_keep_their_order_although_publishing_fails_in_b
     assert messages == {f"key-{rest}": list(range(rest, 90, 3)) for rest in range(3)}
 
 
+async def test_events_of_one_key_keep_their_order_although_a_batch_fails_in_part(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, broker: StandInBroker
+) -> None:
+    await lose(broker, agent)
+    sent = [uuid4().hex for _ in range(12)]
+    for number, event_id in enumerate(sent):
+        await queue(agent, event_id, key=f"key-{number % 2}")
+    sidecar.losing_entries = 3
+    await broker.start()
+
+    first = list(dict.fromkeys(await until_published(sidecar, 12)))
+    assert [first.index(event_id) for event_id in sent[::2]] == sorted(first.index(one) for one in sent[::2])
+    assert [first.index(event_id) for event_id in sent[1::2]] == sorted(first.index(one) for one in sent[1::2])
+
+
 async def until_failing_publish(sidecar: StandInSidecar) -> None:
     before = len(sidecar.requests)
 
