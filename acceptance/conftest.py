@@ -28,7 +28,7 @@ from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import find
 
-Measure = Callable[[str, float], None]
+Measure = Callable[..., None]
 Bound = Callable[[str], float]
 
 
@@ -194,10 +194,10 @@ def faults(
 
 @pytest.fixture
 def measure(entry: Entry, request: pytest.FixtureRequest, run: Run) -> Measure:
-    """Put a number beside its bound of the criteria file into the report, and hold it against it."""
+    """Put a number beside its bound into the report, and hold it against it; `such_as` tells what it counts."""
 
-    def measured(name: str, value: float) -> None:
-        run.measure(request.node, entry, name, value)
+    def measured(name: str, value: float, such_as: str = "") -> None:
+        run.measure(request.node, entry, name, value, such_as)
 
     return measured
 

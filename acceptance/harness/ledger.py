@@ -55,6 +55,8 @@ class Balance:
     invented: int
     wrong_totals: int
     out_of_order: int
+    named: Mapping[str, list[str]]
+    """The ids that a count counts, of `wrong_totals` the keys, by the count's name."""
 
 
 def written(seen: Iterable[Seen]) -> dict[str, Write]:
@@ -76,19 +78,23 @@ def compare(ledger: Mapping[str, Write], effects: Sequence[Effect], totals: Tota
     times = Counter(one.id for one in effects)
     sent = {(one.id, one.key, Decimal(one.sequence)) for one in ledger.values()}
     moments = sorted(one.at for one in effects)
+    named = {
+        "failed": [one.id for one in ledger.values() if one.outcome == FAILED],
+        "lost": [one.id for one in ledger.values() if one.outcome == ACKNOWLEDGED and one.id not in times],
+        "applied_twice": [one for one, number in times.items() if one in ledger for _ in range(number - 1)],
+        "applied_though_refused": [one.id for one in ledger.values() if one.outcome == FAILED and one.id in times],
+        "invented": [one.id for one in effects if (one.id, one.key, one.amount) not in sent],
+        "wrong_totals": _wrong_totals(effects, totals),
+        "out_of_order": _out_of_order(ledger, effects),
+    }
     return Balance(
         sent=len(ledger),
         acknowledged=outcomes[ACKNOWLEDGED],
         unknown=outcomes[UNKNOWN],
         applied=len(ledger.keys() & times.keys()),
         longest_gap_s=max((later - sooner for sooner, later in pairwise(moments)), default=0.0),
-        failed=outcomes[FAILED],
-        lost=sum(one.outcome == ACKNOWLEDGED and one.id not in times for one in ledger.values()),
-        applied_twice=sum(number - 1 for event_id, number in times.items() if event_id in ledger),
-        applied_though_refused=sum(one.outcome == FAILED and one.id in times for one in ledger.values()),
-        invented=sum((one.id, one.key, one.amount) not in sent for one in effects),
-        wrong_totals=_wrong_totals(effects, totals),
-        out_of_order=_out_of_order(ledger, effects),
+        named=named,
+        **{name: len(found) for name, found in named.items()},
     )
 
 
@@ -102,22 +108,23 @@ def in_flight(ledger: Mapping[str, Write], effects: Sequence[Effect], killed: fl
     return sum(one.invoked < gone and one.id not in applied for one in ledger.values())
 
 
-def _wrong_totals(effects: Sequence[Effect], totals: Totals) -> int:
+def _wrong_totals(effects: Sequence[Effect], totals: Totals) -> list[str]:
     """Keys whose total is not the sum of their effects."""
     sums: dict[str, tuple[int, Decimal]] = {}
     for one in effects:
         number, amount = sums.get(one.key, (0, Decimal(0)))
         sums[one.key] = (number + 1, amount + one.amount)
-    return sum(sums.get(key) != totals.get(key) for key in sums.keys() | totals.keys())
+    return [key for key in sorted(sums.keys() | totals.keys()) if sums.get(key) != totals.get(key)]
 
 
-def _out_of_order(ledger: Mapping[str, Write], effects: Sequence[Effect]) -> int:
-    """First effects of writes that were acknowledged before one of the same key was invoked that is applied already."""
+def _out_of_order(ledger: Mapping[str, Write], effects: Sequence[Effect]) -> list[str]:
+    """Writes that were acknowledged before one of the same key was invoked that took effect before them."""
     latest: dict[str, float] = {}
-    found = 0
+    found = []
     for event_id in dict.fromkeys(one.id for one in effects if one.id in ledger):
         write = ledger[event_id]
         before = latest.get(write.key, -math.inf)
-        found += write.outcome == ACKNOWLEDGED and write.ended < before
+        if write.outcome == ACKNOWLEDGED and write.ended < before:
+            found.append(event_id)
         latest[write.key] = max(before, write.invoked)
     return found

@@ -67,14 +67,14 @@ class Run:
         """The timeline of a test."""
         return self.results[test].timeline
 
-    def measure(self, node: pytest.Item, entry: Entry, name: str, value: float) -> None:
-        """Note a number and hold it against its bound. Raises UnmetError above it."""
+    def measure(self, node: pytest.Item, entry: Entry, name: str, value: float, such_as: str = "") -> None:
+        """Note a number and hold it against its bound. Raises UnmetError above it, with what it counts."""
         bound = entry.bounds.get(name)
         limit = bound * self.options.time_scale if bound is not None and name.endswith("_s") else bound
         self.results[node.nodeid].numbers[name] = (round(value, 3), limit)
         node.user_properties.append((name, round(value, 3)))
         if limit is not None:
-            expect(value <= limit, f"{name} of at most {limit:g}", f"{value:.3f}")
+            expect(value <= limit, f"{name} of at most {limit:g}", f"{value:.3f}{such_as and f', such as {such_as}'}")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:

@@ -28,6 +28,7 @@ MeasureBalances = Callable[..., None]
 
 WATCHED_WITHIN_S = 15
 ROLLED_OUT_S = 60
+NAMED = 3
 SERVE_DEGRADED = Path(__file__).parents[2] / "components/serve-degraded/kustomization.yaml"
 
 
@@ -94,8 +95,9 @@ def measure_balances(measure: Measure) -> MeasureBalances:
     """Put what was audited into the report, each number against its bound: counts added up, the longest gap."""
 
     def measured(*balances: Balance) -> None:
-        for name in [field.name for field in fields(Balance)]:
+        for name in [field.name for field in fields(Balance) if field.name != "named"]:
             values = [getattr(one, name) for one in balances]
-            measure(name, max(values) if name.endswith("_s") else sum(values))
+            named = [one for balance in balances for one in balance.named.get(name, ())]
+            measure(name, max(values) if name.endswith("_s") else sum(values), ", ".join(named[:NAMED]))
 
     return measured

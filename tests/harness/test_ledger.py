@@ -60,6 +60,7 @@ def test_each_bad_system_is_found_out(system: Callable[[Effects], Effects], foun
     effects = system(GOOD)
     balance = asdict(compare(LEDGER, effects, totals_of(effects)))
     assert {name: balance[name] for name in COUNTS if balance[name]} == found
+    assert {name: len(ids) for name, ids in balance["named"].items() if ids} == found
 
 
 @pytest.mark.parametrize(
