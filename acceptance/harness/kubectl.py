@@ -33,7 +33,8 @@ class Kubectl:
                 self.command(*arguments), input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False
             )
         except subprocess.TimeoutExpired as error:
-            raise KubectlError(f"kubectl {' '.join(arguments[:6])}: no answer within {timeout_s} s") from error
+            said = f"; it said {gist(error.stderr.decode(errors='replace'))}" if error.stderr else ""
+            raise KubectlError(f"kubectl {' '.join(arguments[:6])}: no answer within {timeout_s} s{said}") from error
         if done.returncode:
             raise KubectlError(f"kubectl {' '.join(arguments[:6])}: {gist(done.stderr) or gist(done.stdout)}")
         return done.stdout

@@ -19,7 +19,7 @@ class Toolbox:
 
     def __init__(self, cluster: Cluster, waiting: Waiting, namespace: str, run_id: str, image: str) -> None:
         self._cluster = cluster
-        self._waiting = waiting
+        self.waiting = waiting
         self._namespace = namespace
         self._image = image
         self.name = f"acceptance-{run_id}"
@@ -55,7 +55,7 @@ class Toolbox:
             if missing := missing_in(found[0]):
                 raise NotYetError(missing)
 
-        self._waiting.until("the run's own pod to be ready", ready, within_s=30, interval_s=0.1)
+        self.waiting.until("the run's own pod to be ready", ready, within_s=30, interval_s=0.1)
 
     def _manifest(self) -> dict[str, Any]:
         return {

@@ -4,10 +4,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from acceptance.harness.errors import NotYetError
+from acceptance.harness.kubectl import KubectlError
 from acceptance.harness.record import Record
 from acceptance.harness.toolbox import Toolbox
 
 PRODUCED_S = 120
+ASKED_S = 15
 
 
 @dataclass(frozen=True)
@@ -20,9 +23,16 @@ class Topic:
     group: str
 
     def offsets(self) -> dict[str, int]:
-        """Where each partition ends now. Raises KubectlError when the broker or the topic is away."""
-        offsets: dict[str, int] = self.toolbox.run("topic", "offsets", self._wanted())
-        return offsets
+        """Where each partition ends now. Raises UnmetError when the broker or the topic is away."""
+
+        def ends() -> dict[str, int]:
+            try:
+                offsets: dict[str, int] = self.toolbox.run("topic", "offsets", self._wanted(within_s=0))
+            except KubectlError as error:
+                raise NotYetError(str(error)) from error
+            return offsets
+
+        return self.toolbox.waiting.until(f"the end of {self.name}", ends, ASKED_S)
 
     def find(self, event_id: str, offsets: dict[str, int], within_s: float) -> dict[str, Any] | None:
         """The first record behind `offsets` that carries the id: partition, offset, key, value."""

@@ -9,6 +9,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]  # ships no types
 from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]  # ships no types
 
+ANSWERED_S = 8
+
 
 async def main(command: str, wanted: dict[str, Any]) -> None:
     """Print one JSON object; `null` when no record with the id came in time."""
@@ -60,4 +62,8 @@ async def find(
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], json.loads(sys.argv[2])))
+    asked = json.loads(sys.argv[2])
+    try:
+        asyncio.run(asyncio.wait_for(main(sys.argv[1], asked), asked["within_s"] + ANSWERED_S))
+    except TimeoutError:
+        sys.exit(f"{asked['brokers']} did not answer within {asked['within_s'] + ANSWERED_S:g} s")
