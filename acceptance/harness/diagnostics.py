@@ -8,6 +8,7 @@ from acceptance.harness.rules import first_finding
 from acceptance.harness.state import State
 
 WIDTH = 400
+TIER_OPTIONS: dict[str, tuple[str, ...]] = {"default": (), "faults": ("--faults",), "endurance": ("--endurance",)}
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,6 @@ def explain(error: BaseException, entry: Entry, state: State | None, details: st
         since=f"waited {told.since_s:.1f} s" if told and told.since_s is not None else "",
         cause=finding.cause if finding else "none of the known ones; the files below have the logs and the traceback",
         look=finding.look if finding else "kubectl -n fastapi-app logs deploy/fastapi-dapr-agent -c fastapi",
-        rerun=f"pytest acceptance -k {entry.id}",
+        rerun=" ".join(["pytest acceptance", *TIER_OPTIONS[entry.tier], f"-k {entry.id}"]),
         details=details,
     )

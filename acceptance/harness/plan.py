@@ -14,4 +14,4 @@ def plan(entries: list[Entry], options: Options) -> Iterator[str]:
         lasts = f" for {entry.lasts_s:g} s" if entry.lasts_s else ""
         lasts += f", {entry.times} times" if entry.times > 1 else ""
         yield f"{entry.id:<40} {entry.minutes:>5.1f} min  {fault}{lasts}"
-    yield f"{len(entries)} entries, about {sum(entry.minutes for entry in entries):.0f} min"
+    yield f"{len(entries)} in all, about {sum(entry.minutes for entry in entries):.0f} min"
