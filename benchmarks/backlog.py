@@ -28,7 +28,7 @@ from acceptance.harness.journal import Journal, default_file
 from acceptance.harness.options import Options
 from acceptance.harness.reach import Reach
 from acceptance.harness.record import Record, cloud_event
-from acceptance.harness.restart import without_pods
+from acceptance.harness.restart import scaled
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
@@ -73,7 +73,7 @@ class Benchmark:
         state = system.component_metadata(self.cluster, system.STATESTORE)
         group = f"benchmark-{self.run}"
         within_s = self.events / SLOWEST_PER_S
-        away = without_pods(self.cluster, self.journal, system.AGENT_APP, self.waiting, AWAY_S)
+        away = scaled(self.cluster, self.journal, system.AGENT_APP, 0, self.waiting, AWAY_S)
         with self._pod() as pod, away:
             topic = Topic(pod, brokers, system.TOPIC, group)
             wanted = {

@@ -46,21 +46,24 @@ def roll(cluster: Cluster, target: Target, waiting: Waiting, within_s: float) ->
 
 
 @contextmanager
-def without_pods(
-    cluster: Cluster, journal: Journal, target: Target, waiting: Waiting, within_s: float
+def scaled(
+    cluster: Cluster, journal: Journal, target: Target, replicas: int, waiting: Waiting, within_s: float
 ) -> Iterator[None]:
-    """A Deployment scaled to 0, its pods gone; it is scaled back in any case."""
+    """A Deployment with so many ready pods, none for 0; it is scaled back in any case."""
     workload = find(cluster, target.namespace, target.name)
-    replicas = {"op": "replace", "path": "/spec/replicas", "value": workload.desired}
-    entry = journal.promise("patch", namespace=workload.namespace, reference=workload.reference, operations=[replicas])
+    as_it_was = {"op": "replace", "path": "/spec/replicas", "value": workload.desired}
+    entry = journal.promise("patch", namespace=workload.namespace, reference=workload.reference, operations=[as_it_was])
 
-    def gone() -> None:
-        if pods := cluster.pods(workload.namespace, workload.selector):
-            raise NotYetError(f"{', '.join(pod.name for pod in pods)} is still there")
+    def with_so_many() -> None:
+        pods = [pod.name for pod in cluster.pods(workload.namespace, workload.selector)]
+        if len(pods) != replicas:
+            raise NotYetError(f"{len(pods)} are there: {', '.join(pods) or 'none'}")
+        if replicas:
+            require_ready(cluster, workload.namespace, workload.name)
 
     try:
-        cluster.patch(workload.namespace, workload.reference, [{**replicas, "value": 0}])
-        waiting.until(f"every pod of {workload.name} to be gone", gone, within_s)
+        cluster.patch(workload.namespace, workload.reference, [{**as_it_was, "value": replicas}])
+        waiting.until(f"{replicas} pods of {workload.name}", with_so_many, within_s)
         yield
     finally:
         journal.undo(entry)

@@ -13,7 +13,7 @@ from acceptance.harness.errors import expect
 from acceptance.harness.journal import Journal
 from acceptance.harness.ledger import ACKNOWLEDGED, Write
 from acceptance.harness.record import Record, cloud_event
-from acceptance.harness.restart import without_pods
+from acceptance.harness.restart import scaled
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 from acceptance.scenarios.conftest import MeasureBalances
@@ -39,7 +39,7 @@ def test_a_backlog_is_applied_in_order_once_the_consumer_is_back(
 ) -> None:
     ledger = {one.id: one for one in backlog(audit.prefix, EVENTS[entry.tier])}
     system.until_steady(cluster, agent, waiting)
-    with without_pods(cluster, journal, system.AGENT_APP, waiting, GONE_S):
+    with scaled(cluster, journal, system.AGENT_APP, 0, waiting, GONE_S):
         places = topic.write([record(one) for one in ledger.values()])
         expect(not audit.effects(), "no effect while the consumer is away", f"{len(audit.effects())} effects")
     started = time.monotonic()

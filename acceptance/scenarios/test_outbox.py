@@ -17,12 +17,20 @@ from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults import Faults
+from acceptance.harness.journal import Journal
 from acceptance.harness.load import Load, Stream
+from acceptance.harness.restart import scaled
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 from acceptance.scenarios.conftest import MeasureBalances
 
 PER_SECOND = 50
+SHARED_PER_SECOND = 75
+REPLICAS = 3
+SHARED_S = 10
+TURNS = """
+SELECT host(client_addr) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted
+"""
 CLIENTS = 16
 WARM_S = 3
 NOTICED_S = 5
@@ -46,12 +54,9 @@ def test_events_wait_in_the_outbox_while_kafka_is_away(
     measure: Measure,
     measure_balances: MeasureBalances,
 ) -> None:
-    url = f"http://{cluster.address(system.NAMESPACE, system.AGENT)}/publish"
-    headers = {"Prefer": "respond-async"}
-    writes = Stream("writes", url, PER_SECOND, "POST", headers=headers, clients=CLIENTS, key=audit.prefix)
     event_id = uuid4().hex
     with ExitStack() as sending:
-        sending.enter_context(load.sending(writes))
+        sending.enter_context(load.sending(writes(cluster, audit, PER_SECOND)))
         waiting.through(WARM_S, "the load to go on")
         with faults.killed(system.KAFKA, watched, entry.lasts_s) as fault:
             waiting.until("/ready to fail", partial(watched.first, "ready", "503", fault.at), NOTICED_S)
@@ -73,6 +78,45 @@ def test_events_wait_in_the_outbox_while_kafka_is_away(
     measure("refused", sum(one.answers != ("202",) for one in ledger.values()))
     measure_balances(balance)
     measure("away_s", back - fault.at)
+    measure("drained_s", drained)
+
+
+@proves("endurance-outbox-shared")
+def test_replicas_share_the_outbox(
+    cluster: Cluster,
+    agent: Api,
+    journal: Journal,
+    database: Database,
+    faults: Faults,
+    timeline: Timeline,
+    load: Load,
+    audit: Audit,
+    waiting: Waiting,
+    bound: Bound,
+    measure: Measure,
+    measure_balances: MeasureBalances,
+) -> None:
+    def turn() -> str:
+        return str(database.value(TURNS) or "nobody's")
+
+    system.until_steady(cluster, agent, waiting)
+    with scaled(cluster, journal, system.AGENT_APP, REPLICAS, waiting, BACK_S), ExitStack() as sending:
+        sending.enter_context(load.sending(writes(cluster, audit, SHARED_PER_SECOND)))
+        sending.enter_context(timeline.sampling("turn", turn, interval_s=0.05))
+        waiting.through(SHARED_S, "the replicas to take turns")
+        with faults.killed_in_place(system.AGENT_APP, timeline):
+            waiting.through(SHARED_S, "the load to go on")
+        sending.close()
+        ledger, ended = load.ledger("writes"), time.monotonic()
+        balance = audit.settle(ledger, bound("drained_s"))
+        waiting.until("the outbox to be empty", partial(require_empty, database), bound("drained_s"))
+        drained = time.monotonic() - ended
+
+    relays = {one.state for one in timeline.of("turn")} - {"nobody's", "unknown"}
+    expect(len(relays) > 1, "more than one replica to relay", ", ".join(relays) or "none seen")
+    measure("relays", len(relays))
+    measure("refused", sum(one.answers[-1] != "202" for one in ledger.values()))
+    measure_balances(balance)
     measure("drained_s", drained)
 
 
@@ -102,6 +146,13 @@ def test_an_event_that_cannot_be_queued_is_refused_and_may_be_sent_again(
     measure("answer_s", refused.elapsed.total_seconds())
     effects = database.value("SELECT count(*) FROM effects WHERE event_id = $1", event_id)
     measure("applied_twice", effects - 1)
+
+
+def writes(cluster: Cluster, audit: Audit, per_second: float) -> Stream:
+    """Events to be queued, of the audit's keys, through the Service."""
+    url = f"http://{cluster.address(system.NAMESPACE, system.AGENT)}/publish"
+    headers = {"Prefer": "respond-async"}
+    return Stream("writes", url, per_second, "POST", headers=headers, clients=CLIENTS, key=audit.prefix)
 
 
 def publish(agent: Api, event_id: str) -> Response:
