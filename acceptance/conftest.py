@@ -1,7 +1,9 @@
 """The system under test, the ways to reach it, and what a test may measure or break."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import httpx
 import pytest
@@ -11,7 +13,7 @@ from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import PORT, Database
-from acceptance.harness.errors import NotYetError, UnmetError
+from acceptance.harness.errors import NotYetError, UnmetError, expect
 from acceptance.harness.evidence import NAMESPACES, collect
 from acceptance.harness.fault import undo_table
 from acceptance.harness.faults import Faults
@@ -29,6 +31,7 @@ from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import find
 
 Measure = Callable[..., None]
+Within = Callable[..., Any]
 Bound = Callable[[str], float]
 
 
@@ -200,6 +203,28 @@ def measure(entry: Entry, request: pytest.FixtureRequest, run: Run) -> Measure:
         run.measure(request.node, entry, name, value, such_as)
 
     return measured
+
+
+@pytest.fixture(autouse=True)
+def every_bound_measured(entry: Entry, request: pytest.FixtureRequest, run: Run) -> Iterator[None]:
+    """Refuse a test that passes without a number for each bound of its entry: a bound that cannot fail."""
+    yield
+    result = run.results[request.node.nodeid]
+    missing = entry.bounds.keys() - result.numbers.keys()
+    expect(not (result.ran and missing), "a number for each bound", f"none for {', '.join(sorted(missing))}")
+
+
+@pytest.fixture
+def within(waiting: Waiting, bound: Bound, measure: Measure) -> Within:
+    """Wait for something within a bound of this test's entry; how long it took goes into the report."""
+
+    def waited(name: str, expected: str, probe: Callable[[], Any], interval_s: float = 0.2) -> Any:
+        started = time.monotonic()
+        found = waiting.until(expected, probe, bound(name), interval_s)
+        measure(name, time.monotonic() - started)
+        return found
+
+    return waited
 
 
 @pytest.fixture

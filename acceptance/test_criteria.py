@@ -1,9 +1,10 @@
 """The nine validation criteria, each proven by its effect."""
 
+import time
 from functools import partial
 from uuid import uuid4
 
-from acceptance.conftest import Bound, Measure
+from acceptance.conftest import Bound, Measure, Within
 from acceptance.harness import system
 from acceptance.harness.api import Api, shorten
 from acceptance.harness.catalogue import proves
@@ -13,12 +14,11 @@ from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.plaintext import first_answer
 from acceptance.harness.port_forward import PortForward
 from acceptance.harness.topic import Topic
-from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import find, require_ready
 
 
 @proves("criterion-1-control-plane")
-def test_dapr_system_pods_run(cluster: Cluster, waiting: Waiting, bound: Bound) -> None:
+def test_dapr_system_pods_run(cluster: Cluster, within: Within) -> None:
     names = {workload.name for workload in cluster.workloads(system.DAPR_NAMESPACE)}
     missing = {"dapr-operator", "dapr-sentry", "dapr-sidecar-injector"} - names
     expect(
@@ -26,18 +26,15 @@ def test_dapr_system_pods_run(cluster: Cluster, waiting: Waiting, bound: Bound) 
     )
     for name in sorted(names):
         ready = partial(require_ready, cluster, system.DAPR_NAMESPACE, name)
-        waiting.until(f"{name} in dapr-system to be ready", ready, bound("ready_s"))
+        within("ready_s", f"{name} in dapr-system to be ready", ready)
 
 
 @proves("criterion-2-sidecar")
 def test_agent_runs_with_a_sidecar_of_the_control_planes_version(
-    cluster: Cluster, sidecar: Api, waiting: Waiting, bound: Bound
+    cluster: Cluster, sidecar: Api, within: Within
 ) -> None:
-    waiting.until(
-        "the agent with its sidecar to be ready",
-        lambda: require_ready(cluster, system.NAMESPACE, system.AGENT),
-        bound("ready_s"),
-    )
+    ready = partial(require_ready, cluster, system.NAMESPACE, system.AGENT)
+    within("ready_s", "the agent with its sidecar to be ready", ready)
     daprd = system.agent_pod(cluster).containers.get("daprd")
     injector = find(cluster, system.DAPR_NAMESPACE, "dapr-sidecar-injector")
     version = injector.image.rpartition(":")[2]
@@ -50,9 +47,7 @@ def test_agent_runs_with_a_sidecar_of_the_control_planes_version(
 
 
 @proves("criterion-3-components")
-def test_components_exist_and_are_loaded_by_the_sidecar(
-    cluster: Cluster, sidecar: Api, waiting: Waiting, bound: Bound
-) -> None:
+def test_components_exist_and_are_loaded_by_the_sidecar(cluster: Cluster, sidecar: Api, within: Within) -> None:
     wanted = {system.PUBSUB: "pubsub.kafka", system.STATESTORE: "state.postgresql"}
     existing = {
         name: one["spec"]["type"] for name, one in cluster.dapr_resources(system.NAMESPACE, "components").items()
@@ -68,7 +63,7 @@ def test_components_exist_and_are_loaded_by_the_sidecar(
         if (system.PUBSUB, system.TOPIC) not in subscriptions:
             raise NotYetError(f"the sidecar has subscriptions {subscriptions}")
 
-    waiting.until(f"both Components and the subscription to {system.TOPIC} in the sidecar", loaded, bound("loaded_s"))
+    within("loaded_s", f"both Components and the subscription to {system.TOPIC} in the sidecar", loaded)
 
 
 @proves("criterion-4-health")
@@ -103,9 +98,7 @@ def test_query_reports_what_postgresql_itself_reports(agent: Api, database: Data
 
 
 @proves("criterion-7-state")
-def test_state_is_saved_read_and_deleted_through_dapr(
-    agent: Api, database: Database, waiting: Waiting, bound: Bound
-) -> None:
+def test_state_is_saved_read_and_deleted_through_dapr(agent: Api, database: Database, within: Within) -> None:
     key, value = f"acceptance-{uuid4()}", {"nested": [1, {"text": "Grüße"}], "none": None}
     row = f"{system.AGENT}||{key}"
     count = f"SELECT count(*) FROM {system.STATE_TABLE} WHERE key = $1"  # noqa: S608 -- a name from the contract
@@ -114,7 +107,7 @@ def test_state_is_saved_read_and_deleted_through_dapr(
     expect(saved == {"status": "saved", "key": key}, "the save confirmed", saved)
     read = agent.json("GET", f"/state/{key}")
     expect(read == {"key": key, "value": value}, f"the value {value} read back", read)
-    rows = waiting.until("the row to be counted", lambda: database.value(count, row), bound("answer_s"))
+    rows = within("answer_s", "the row to be counted", lambda: database.value(count, row))
     expect(rows == 1, f"one row {row} in {system.STATE_TABLE}", rows)
     deleted = agent.json("DELETE", f"/state/{key}")
     expect(deleted == {"status": "deleted", "key": key}, "the delete confirmed", deleted)
@@ -123,12 +116,14 @@ def test_state_is_saved_read_and_deleted_through_dapr(
 
 
 @proves("criterion-8-publish")
-def test_published_event_is_found_in_the_topic(agent: Api, topic: Topic, bound: Bound) -> None:
+def test_published_event_is_found_in_the_topic(agent: Api, topic: Topic, bound: Bound, measure: Measure) -> None:
     offsets = topic.offsets()
     message = f"acceptance {uuid4()}"
     published = agent.json("POST", "/publish", json={"message": message, "metadata": {"key": message}})
     expect(published.get("status") == "published" and published.get("topic") == system.TOPIC, "published", published)
+    started = time.monotonic()
     record = topic.find(published["id"], offsets, bound("found_s"))
+    measure("found_s", time.monotonic() - started)
     expect(
         record and message in record["value"], f"event {published['id']} in {system.TOPIC}", record or "no such record"
     )
@@ -138,18 +133,18 @@ def test_published_event_is_found_in_the_topic(agent: Api, topic: Topic, bound: 
 
 @proves("criterion-9-invocation")
 def test_invocation_from_the_callers_sidecar(
-    caller_sidecar: Api, sidecar_metrics: Api, agent_forward: PortForward, waiting: Waiting, bound: Bound
+    caller_sidecar: Api, sidecar_metrics: Api, agent_forward: PortForward, within: Within
 ) -> None:
     before = calls_seen(sidecar_metrics)
     invoke = f"/v1.0/invoke/{system.AGENT}/method/health"
-    health = system.until_reached(caller_sidecar, invoke, waiting, bound("reached_s")).json()
+    health = within("reached_s", f"{invoke} to be answered", partial(system.reached, caller_sidecar, invoke)).json()
     expect(health.get("service") == system.AGENT, f"the answer of {system.AGENT}", health)
 
     def seen() -> None:
         if calls_seen(sidecar_metrics) <= before:
             raise NotYetError(f"{before:.0f} calls of {system.CALLER} seen, before and after")
 
-    waiting.until(f"the callee to see {system.CALLER} call", seen, bound("answer_s"))
+    within("answer_s", f"the callee to see {system.CALLER} call", seen)
     answer = first_answer(agent_forward.address(system.SIDECAR_INTERNAL_PORT))
     expect(not answer.plaintext_http2, "a plaintext connection to 50002 to be refused", answer)
     expect(answer.tls, "the port to speak TLS", answer)

@@ -68,20 +68,15 @@ def publish_and_wait(agent: Api, waiting: Waiting, within_s: float) -> float:
     return waiting.until("the event to be applied", applied, within_s, interval_s=0.05)
 
 
-def until_reached(api: Api, path: str, waiting: Waiting, within_s: float) -> Response:
-    """Wait until an invocation is answered with 200, and return that answer.
+def reached(api: Api, path: str) -> Response:
+    """The answer to an invocation. Raises NotYetError unless it is 200.
 
     A sidecar looks another's name up every 30 s at most, so for that long it may dial a pod that was replaced.
-    Raises UnmetError with the last answer.
     """
-
-    def reached() -> Response:
-        answer = api.call("GET", path)
-        if answer.status_code != OK:
-            raise NotYetError(f"{path} answers {shorten(answer)}")
-        return answer
-
-    return waiting.until(f"{path} to be answered", reached, within_s)
+    answer = api.call("GET", path)
+    if answer.status_code != OK:
+        raise NotYetError(f"{path} answers {shorten(answer)}")
+    return answer
 
 
 def require_steady(cluster: Cluster, agent: Api) -> None:

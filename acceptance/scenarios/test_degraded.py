@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from acceptance.conftest import Bound, Measure
+from acceptance.conftest import Bound, Measure, Within
 from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.catalogue import Entry, proves
@@ -32,20 +32,20 @@ def test_state_queries_and_invocation_go_on_while_kafka_is_away(
     waiting: Waiting,
     bound: Bound,
     measure: Measure,
+    within: Within,
 ) -> None:
     with load.sending(*streams(cluster, account.key)):
         began = watched.note("kafka", "about to go")
         if entry.fault == "killed":
-            with faults.killed(system.KAFKA, watched, entry.lasts_s):
-                waiting.until("/ready to fail", partial(watched.first, "ready", "503", began), bound("ready_fails_s"))
+            with faults.killed(system.KAFKA, watched, entry.lasts_s) as fault:
+                failing = partial(watched.first, "ready", "503", fault.at)
+                measure("ready_fails_s", waiting.until("/ready to fail", failing, bound("ready_fails_s")) - fault.at)
         else:
             roll(cluster, system.KAFKA, waiting, BACK_S)
         red = watched.first("ready", "503", began)
         waiting.until("/ready to be green", partial(watched.settled, "ready", "200", red), BACK_S)
     published = load.acknowledged("publish")
-    waiting.until(
-        "every published event to be applied", partial(account.require_applied, published), bound("applied_s")
-    )
+    within("applied_s", "every published event to be applied", partial(account.require_applied, published))
 
     refused = failed(load.answers(*SERVING))
     expect(not refused, "every state, query and invocation request answered 200", described(refused))

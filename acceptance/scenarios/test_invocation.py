@@ -1,23 +1,18 @@
 """Scenario 3: services call each other through both sidecars."""
 
-import time
+from functools import partial
 from uuid import uuid4
 
-from acceptance.conftest import Bound, Measure
+from acceptance.conftest import Within
 from acceptance.harness import system
 from acceptance.harness.api import Api, shorten
 from acceptance.harness.catalogue import proves
 from acceptance.harness.errors import expect
-from acceptance.harness.waiting import Waiting
 
 
 @proves("scenario-3-services-call-each-other")
-def test_services_call_each_other_through_both_sidecars(
-    agent: Api, caller: Api, sidecar: Api, waiting: Waiting, bound: Bound, measure: Measure
-) -> None:
-    started = time.monotonic()
-    system.until_reached(caller, "/invoke/health", waiting, bound("reached_s"))
-    measure("reached_s", time.monotonic() - started)
+def test_services_call_each_other_through_both_sidecars(agent: Api, caller: Api, sidecar: Api, within: Within) -> None:
+    within("reached_s", "/invoke/health to be answered", partial(system.reached, caller, "/invoke/health"))
 
     key, value = f"acceptance-{uuid4()}", {"from": "the caller"}
     caller.json("POST", "/invoke/state", json={"key": key, "value": value})

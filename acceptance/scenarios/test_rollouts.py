@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from acceptance.conftest import Bound, Measure
+from acceptance.conftest import Measure, Within
 from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.catalogue import Entry, proves
@@ -25,8 +25,8 @@ def test_a_rollout_under_load_fails_no_request_and_loses_no_event(
     load: Load,
     account: Account,
     waiting: Waiting,
-    bound: Bound,
     measure: Measure,
+    within: Within,
 ) -> None:
     old = system.agent_pod(cluster)
     requests = streams(f"http://{cluster.address(system.NAMESPACE, system.AGENT)}", account.key)
@@ -38,9 +38,7 @@ def test_a_rollout_under_load_fails_no_request_and_loses_no_event(
             seconds = roll(cluster, system.AGENT_APP, waiting, ROLLED_OUT_S)
             waiting.through(WARM_S, "the load to go on")
     published = load.acknowledged("publish kept") | load.acknowledged("publish new")
-    waiting.until(
-        "every published event to be applied", partial(account.require_applied, published), bound("applied_s")
-    )
+    within("applied_s", "every published event to be applied", partial(account.require_applied, published))
 
     answers = load.answers(*names)
     expect(not failed(answers), "every request answered 200", f"{len(failed(answers))}: {described(failed(answers))}")

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from functools import partial
 
-from acceptance.conftest import Bound, Measure
+from acceptance.conftest import Bound, Measure, Within
 from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.api import Api
@@ -38,6 +38,7 @@ def test_requests_are_answered_in_time_and_no_event_is_lost_while_a_backend_is_a
     waiting: Waiting,
     bound: Bound,
     measure: Measure,
+    within: Within,
 ) -> None:
     pod = system.agent_pod(cluster)
     inject = faults.killed if entry.fault == "killed" else faults.frozen
@@ -57,7 +58,7 @@ def test_requests_are_answered_in_time_and_no_event_is_lost_while_a_backend_is_a
         first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
         waiting.until("an event to be published again", partial(watched.first, "publish", "200", back), BACK_S)
     applied = partial(account.require_applied, load.acknowledged("publish"))
-    waiting.until("every published event to be applied", applied, bound("applied_s"))
+    within("applied_s", "every published event to be applied", applied)
 
     measure("answer_s", slowest_s(load.answers("publish", "query", "state")))
     measure("ready_again_s", max(0.0, watched.settled("ready", "200", red) - back))
