@@ -18,6 +18,7 @@ from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal
+from acceptance.harness.ledger import ACKNOWLEDGED
 from acceptance.harness.load import Load, Stream
 from acceptance.harness.restart import scaled
 from acceptance.harness.timeline import Timeline
@@ -115,7 +116,7 @@ def test_replicas_share_the_outbox(
     relays = {one.state for one in timeline.of("turn")} - {"nobody's", "unknown"}
     expect(len(relays) > 1, "more than one replica to relay", ", ".join(relays) or "none seen")
     measure("relays", len(relays))
-    measure("refused", sum(one.answers[-1] != "202" for one in ledger.values()))
+    measure("refused", sum(one.outcome != ACKNOWLEDGED for one in ledger.values()))
     measure_balances(balance)
     measure("drained_s", drained)
 
