@@ -144,6 +144,12 @@ def test_a_fault_that_does_not_bite_is_no_pass(world: World, tmp_path: Path) -> 
     assert world.done[-1] == "CONT"
 
 
+def test_a_process_that_ended_as_everything_was_stopped_counts_as_stopped(world: World, tmp_path: Path) -> None:
+    world.states_seen = {7: "T", 8: "Z"}
+    with injecting(world, tmp_path) as faults, faults.frozen(TARGET, Timeline(), lasts_s=0):
+        assert world.done[-1] == "STOP"
+
+
 def test_a_query_that_is_still_answered_is_no_freeze(world: World, tmp_path: Path) -> None:
     @contextmanager
     def answering() -> Iterator[object]:
