@@ -47,9 +47,9 @@ images: ## build every image from package registries
 	@$(PYTHON) -m images
 
 .PHONY: test
-test: unit lint up ## unit tests, static checks, the cluster, quick negative controls, the acceptance suite
+test: unit lint up ## unit tests, static checks, the cluster, quick negative controls, the suite with every fault
 	$(VENV)/bin/python -m acceptance.controls --quick
-	$(VENV)/bin/pytest acceptance
+	$(VENV)/bin/pytest acceptance --faults
 
 .PHONY: faults
 faults: $(VENV)/installed ## the acceptance suite with every further fault
