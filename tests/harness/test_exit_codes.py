@@ -118,6 +118,12 @@ def test_a_failure_explains_itself_in_ten_lines_and_in_junit(suite: Suite) -> No
     assert {one.attrib["name"] for one in report.iterfind(".//property")} == {"retries"}
 
 
+def test_a_bound_without_a_number_is_no_pass(suite: Suite, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(CONFTEST + "\nfrom acceptance.conftest import every_bound_measured, run\n")
+    assert suite.run() == 1
+    assert "none for answer_s" in suite.output
+
+
 def test_every_option_is_shown_with_its_variable(suite: Suite) -> None:
     suite.run("--help")
     text = suite.output
