@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from httpx import Response
 
-from acceptance.conftest import Bound, Measure
+from acceptance.conftest import Bound, Measure, Within
 from acceptance.harness import system
 from acceptance.harness.api import Api, shorten
 from acceptance.harness.audit import Audit
@@ -129,8 +129,8 @@ def test_an_event_that_cannot_be_queued_is_refused_and_may_be_sent_again(
     faults: Faults,
     watched: Timeline,
     waiting: Waiting,
-    bound: Bound,
     measure: Measure,
+    within: Within,
 ) -> None:
     event_id = uuid4().hex
     with faults.killed(system.POSTGRES, watched, entry.lasts_s) as fault:
@@ -139,7 +139,7 @@ def test_an_event_that_cannot_be_queued_is_refused_and_may_be_sent_again(
     waiting.until("/ready to be green", partial(watched.first, "ready", "200", fault.undone), BACK_S)
     again = publish(agent, event_id)
     expect(again.status_code == 202, "202 for the same event sent again", shorten(again))
-    waiting.until("it to be applied", partial(require_status, agent, event_id, "applied"), bound("applied_s"))
+    within("applied_s", "it to be applied", partial(require_status, agent, event_id, "applied"))
 
     problem = refused.json()
     named = refused.status_code == 503 and "database" in problem["detail"] and problem.get("id") == event_id
