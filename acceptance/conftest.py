@@ -196,11 +196,11 @@ def faults(
 
 
 @pytest.fixture
-def measure(entry: Entry, request: pytest.FixtureRequest, run: Run) -> Measure:
+def measure(request: pytest.FixtureRequest, run: Run) -> Measure:
     """Put a number beside its bound into the report, and hold it against it; `such_as` tells what it counts."""
 
     def measured(name: str, value: float, such_as: str = "") -> None:
-        run.measure(request.node, entry, name, value, such_as)
+        run.results[request.node.nodeid].measure(name, value, run.options.time_scale, such_as)
 
     return measured
 

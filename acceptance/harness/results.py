@@ -1,10 +1,12 @@
 """What became of one criterion or scenario."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from acceptance.harness.catalogue import Entry
 from acceptance.harness.diagnostics import Explanation
+from acceptance.harness.errors import expect
 from acceptance.harness.timeline import Timeline
 
 
@@ -27,9 +29,25 @@ class Result:
             return "failed"
         return "passed" if self.ran else "not run"
 
+    def measure(self, name: str, value: float, time_scale: float, such_as: str = "") -> None:
+        """Note a number, of several of one name the largest, and hold it against its bound.
+
+        Raises UnmetError above it, with what it counts.
+        """
+        bound = self.entry.bounds.get(name)
+        limit = bound * time_scale if bound is not None and name.endswith("_s") else bound
+        largest = max(round(value, 3), self.numbers.get(name, (-math.inf, None))[0])
+        self.numbers[name] = (largest, limit)
+        if limit is not None:
+            expect(value <= limit, f"{name} of at most {limit:g}", f"{value:.3f}{such_as and f', such as {such_as}'}")
+
     def fail(self, explanation: Explanation) -> None:
         """Note a failure; a test may fail and its clean-up too."""
         self.failures.append(explanation)
+
+    def properties(self) -> list[tuple[str, object]]:
+        """The numbers as JUnit has them."""
+        return [("retries", self.retries), *((name, value) for name, (value, _) in self.numbers.items())]
 
     def as_data(self) -> dict[str, Any]:
         """This result as report.json has it."""

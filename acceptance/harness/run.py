@@ -1,6 +1,5 @@
 """One run of the suite as pytest sees it: what is collected, how failures read, what is reported, how it ends."""
 
-import math
 import secrets
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
@@ -11,9 +10,8 @@ import pytest
 
 from acceptance.harness import report
 from acceptance.harness.artifacts import Artifacts
-from acceptance.harness.catalogue import Entry
 from acceptance.harness.diagnostics import explain
-from acceptance.harness.errors import ExitCode, UndoIncompleteError, exit_codes, expect, most_urgent
+from acceptance.harness.errors import ExitCode, UndoIncompleteError, exit_codes, most_urgent
 from acceptance.harness.interruption import terminate_like_interrupt
 from acceptance.harness.masking import Masking
 from acceptance.harness.options import Options
@@ -68,20 +66,6 @@ class Run:
         """The timeline of a test."""
         return self.results[test].timeline
 
-    def measure(self, node: pytest.Item, entry: Entry, name: str, value: float, such_as: str = "") -> None:
-        """Note a number, of several of one name the largest, and hold it against its bound.
-
-        Raises UnmetError above it, with what it counts.
-        """
-        bound = entry.bounds.get(name)
-        limit = bound * self.options.time_scale if bound is not None and name.endswith("_s") else bound
-        numbers = self.results[node.nodeid].numbers
-        largest = max(round(value, 3), numbers.get(name, (-math.inf, None))[0])
-        numbers[name] = (largest, limit)
-        node.user_properties[:] = [*(one for one in node.user_properties if one[0] != name), (name, largest)]
-        if limit is not None:
-            expect(value <= limit, f"{name} of at most {limit:g}", f"{value:.3f}{such_as and f', such as {such_as}'}")
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Begin to keep what this test sees."""
@@ -94,8 +78,10 @@ class Run:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Turn a failure into the few lines that explain it; the traceback goes to a file."""
-        outcome = yield
         result = self.results.get(item.nodeid)
+        if result is not None and call.when == "teardown":
+            item.user_properties += result.properties()
+        outcome = yield
         if result is None:
             return outcome
         result.duration_s += outcome.duration
@@ -109,8 +95,6 @@ class Run:
             result.fail(explanation)
             outcome.longrepr = self.masking.mask("\n".join(explanation.lines()))
         result.ran = result.ran or (outcome.when == "call" and outcome.passed)
-        if outcome.when == "call":
-            item.user_properties.append(("retries", result.retries))
         return outcome
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
