@@ -12,6 +12,7 @@ from acceptance.harness import options, system
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry
 from acceptance.harness.cluster import Cluster
+from acceptance.harness.counter import Counter
 from acceptance.harness.database import PORT, Database
 from acceptance.harness.errors import NotYetError, UnmetError, expect
 from acceptance.harness.evidence import NAMESPACES, collect
@@ -93,6 +94,12 @@ def sidecar(reach: Reach, agent_forward: PortForward) -> Api:
 def sidecar_metrics(reach: Reach, agent_forward: PortForward) -> Api:
     """The metrics of the agent's sidecar."""
     return reach.api(agent_forward, system.SIDECAR_METRICS_PORT)
+
+
+@pytest.fixture(scope="session")
+def invocations(sidecar_metrics: Api) -> Counter:
+    """How often the caller invoked the agent, told by the identity in its certificate."""
+    return Counter(sidecar_metrics, "dapr_runtime_service_invocation_req_recv_total", {"src_app_id": system.CALLER})
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import EnvironmentNotReadyError, NotYetError, UnmetError
@@ -17,6 +18,7 @@ from acceptance.harness.workload import find, require_ready
 AWAY_S = 25.0
 FROZEN_S = 20.0
 BITE_S = 15.0
+STEADY_S = 30.0
 # Opens something and yields what says how it was answered; empty when it was not.
 Proof = Callable[[], AbstractContextManager[Callable[[], str] | None]]
 
@@ -36,7 +38,7 @@ class Faults:
     @contextmanager
     def killed(self, target: Target, timeline: Timeline, lasts_s: float = AWAY_S) -> Iterator[Fault]:
         """Scale the StatefulSet to 0 and SIGKILL its container from the node; it comes back after `lasts_s`."""
-        workload, pod = self._begin(target)
+        workload, pod = self.begin(target)
         node, container = Node(pod.node), pod.containers[target.container].id
         entered = node.reachable()
         entry = self.journal.promise("scale", namespace=target.namespace, name=target.name, replicas=workload.desired)
@@ -60,7 +62,7 @@ class Faults:
     @contextmanager
     def frozen(self, target: Target, timeline: Timeline, lasts_s: float = FROZEN_S) -> Iterator[Fault]:
         """Stop every process of a container from the node. Raises EnvironmentNotReadyError where that is impossible."""
-        _, pod = self._begin(target)
+        _, pod = self.begin(target)
         node, container = self._entered(pod), pod.containers[target.container].id
         entry = self.journal.promise("continue", node=pod.node, container=container)
         proof = self.proofs.get(target, nullcontext)
@@ -75,7 +77,7 @@ class Faults:
     @contextmanager
     def killed_in_place(self, target: Target, timeline: Timeline) -> Iterator[Fault]:
         """SIGKILL one container and leave its restart to kubelet; afterwards the pod is replaced: fresh back-off."""
-        _, pod = self._begin(target)
+        _, pod = self.begin(target)
         node, container = self._entered(pod), pod.containers[target.container].id
         entry = self.journal.promise("replace", namespace=pod.namespace, name=pod.name)
         with self._undoing(entry, Fault(target, timeline)) as fault:
@@ -83,6 +85,15 @@ class Faults:
             self._require_bite(node.signal(container, "KILL"), f"{target}: no process found on {pod.node}")
             self._until(f"{target} in a new container", lambda: self._still_in(container, pod, target))
             yield fault
+
+    def begin(self, target: Target) -> tuple[Workload, Pod]:
+        """The target's workload and pod, once the steady state holds; EnvironmentNotReadyError if it may not be hit."""
+        workload = find(self.cluster, target.namespace, target.name)
+        require_allowed(workload, self.allowed)
+        self.require_steady()
+        ready = partial(require_ready, self.cluster, target.namespace, target.name)
+        self.waiting.until(f"{target} to be ready", ready, STEADY_S)
+        return workload, self.cluster.pods(target.namespace, workload.selector)[0]
 
     @contextmanager
     def _undoing(self, entry: str, fault: Fault) -> Iterator[Fault]:
@@ -93,14 +104,6 @@ class Faults:
         finally:
             self.journal.undo(entry)
             fault.undone = fault.timeline.note("fault", "undone", str(fault.target))
-
-    def _begin(self, target: Target) -> tuple[Workload, Pod]:
-        """The target's workload and pod, once the steady state holds and it may be hit."""
-        self.require_steady()
-        workload = find(self.cluster, target.namespace, target.name)
-        require_allowed(workload, self.allowed)
-        require_ready(self.cluster, target.namespace, target.name)
-        return workload, self.cluster.pods(target.namespace, workload.selector)[0]
 
     def _entered(self, pod: Pod) -> Node:
         node = Node(pod.node)

@@ -1,48 +1,28 @@
 """Replacing the pods of a workload, or doing without them for a time."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.fault import Target
+from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal
 from acceptance.harness.objects import Workload
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import find, require_ready
 
 
-@dataclass
-class Restart:
-    """How long a restart took until the workload was ready with new pods only."""
-
-    seconds: float = 0.0
-
-
-@contextmanager
-def replaced(cluster: Cluster, target: Target, waiting: Waiting, within_s: float) -> Iterator[Restart]:
-    """Delete every pod of a workload; on leaving, new ones are ready and the old ones are gone."""
-    started = time.monotonic()
-    workload = find(cluster, target.namespace, target.name)
-    old = {pod.uid for pod in cluster.pods(target.namespace, workload.selector)}
-    for pod in cluster.pods(target.namespace, workload.selector):
-        cluster.delete_pod(pod.namespace, pod.name)
-    restart = Restart()
-    yield restart
-    until_new(cluster, workload, old, waiting, within_s)
-    restart.seconds = time.monotonic() - started
+def replaced(faults: Faults, *targets: Target, within_s: float) -> float:
+    """Seconds from deleting every pod of some workloads until all of them are ready with new pods only."""
+    workloads = [faults.begin(target)[0] for target in targets]
+    return _renewed(faults, workloads, _delete_pods, within_s)
 
 
-def roll(cluster: Cluster, target: Target, waiting: Waiting, within_s: float) -> float:
+def rolled(faults: Faults, target: Target, within_s: float) -> float:
     """Seconds a rolling restart of a workload takes until all of it is new and ready, and nothing old is left."""
-    started = time.monotonic()
-    workload = find(cluster, target.namespace, target.name)
-    old = {pod.uid for pod in cluster.pods(target.namespace, workload.selector)}
-    cluster.kubectl.run("-n", target.namespace, "rollout", "restart", workload.reference)
-    until_new(cluster, workload, old, waiting, within_s)
-    return time.monotonic() - started
+    return _renewed(faults, [faults.begin(target)[0]], _roll, within_s)
 
 
 @contextmanager
@@ -79,3 +59,24 @@ def until_new(cluster: Cluster, workload: Workload, old: set[str], waiting: Wait
         require_ready(cluster, workload.namespace, workload.name)
 
     waiting.until(f"{workload.name} with new pods only", with_new_pods_only, within_s)
+
+
+def _renewed(
+    faults: Faults, workloads: Sequence[Workload], renew: Callable[[Cluster, Workload], None], within_s: float
+) -> float:
+    started, cluster = time.monotonic(), faults.cluster
+    old = {pod.uid for one in workloads for pod in cluster.pods(one.namespace, one.selector)}
+    for workload in workloads:
+        renew(cluster, workload)
+    for workload in workloads:
+        until_new(cluster, workload, old, faults.waiting, within_s)
+    return time.monotonic() - started
+
+
+def _delete_pods(cluster: Cluster, workload: Workload) -> None:
+    for pod in cluster.pods(workload.namespace, workload.selector):
+        cluster.delete_pod(pod.namespace, pod.name)
+
+
+def _roll(cluster: Cluster, workload: Workload) -> None:
+    cluster.kubectl.run("-n", workload.namespace, "rollout", "restart", workload.reference)

@@ -4,8 +4,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from acceptance.harness.errors import NotYetError
-from acceptance.harness.kubectl import KubectlError
 from acceptance.harness.record import Record
 from acceptance.harness.toolbox import Toolbox
 
@@ -26,10 +24,7 @@ class Topic:
         """Where each partition ends now. Raises UnmetError when the broker or the topic is away."""
 
         def ends() -> dict[str, int]:
-            try:
-                offsets: dict[str, int] = self.toolbox.run("topic", "offsets", self._wanted(within_s=0))
-            except KubectlError as error:
-                raise NotYetError(str(error)) from error
+            offsets: dict[str, int] = self.toolbox.run("topic", "offsets", self._wanted(within_s=0))
             return offsets
 
         return self.toolbox.waiting.until(f"the end of {self.name}", ends, ASKED_S)

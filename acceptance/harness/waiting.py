@@ -9,13 +9,17 @@ from typing import TypeVar
 import asyncpg
 import httpx
 import urllib3
+from kubernetes import client
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from acceptance.harness.errors import HopelessError, NotYetError, UnmetError
+from acceptance.harness.kubectl import KubectlError
 
-# A transport that breaks while something restarts is a reason to wait, never a verdict.
+# A transport that breaks while something restarts, or an API server with too much to do: reasons to wait, no verdict.
 WORTH_WAITING = (
     NotYetError,
+    KubectlError,
+    client.ApiException,
     httpx.TransportError,
     urllib3.exceptions.HTTPError,
     asyncpg.PostgresConnectionError,

@@ -1,10 +1,11 @@
 """Kafka and PostgreSQL away or frozen, and back."""
 
 from functools import partial
+from typing import Any
 
 from acceptance.conftest import Bound, Measure
 from acceptance.harness import system
-from acceptance.harness.api import Api
+from acceptance.harness.api import Api, shorten
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.errors import EnvironmentNotReadyError, expect
 from acceptance.harness.faults import Faults
@@ -12,6 +13,11 @@ from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 
 BACK_S = 60
+# What needs a backend, and how /ready calls it.
+NEEDS: dict[str, tuple[str, str, Any, str]] = {
+    "kafka": ("POST", "/publish", {"message": "nobody can take it", "metadata": {}}, "pubsub"),
+    "postgres": ("GET", "/db/query", None, "database"),
+}
 
 
 @proves(
@@ -27,6 +33,8 @@ def test_agent_tells_the_truth_while_a_backend_is_away_and_recovers_alone(
     with inject(system.TARGETS[entry.target], watched, entry.lasts_s) as fault:
         failing = partial(watched.first, "ready", "503", fault.at)
         failed = waiting.until("/ready to fail", failing, bound("ready_fails_s"))
+        method, path, body, dependency = NEEDS[entry.target]
+        refused = agent.call(method, path, json=body)
     answering = partial(watched.first, entry.target, "answers", fault.undone)
     back = waiting.until(f"{entry.target} to answer", answering, BACK_S)
     waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), bound("ready_again_s"))
@@ -35,6 +43,9 @@ def test_agent_tells_the_truth_while_a_backend_is_away_and_recovers_alone(
     answers = [one for one in watched.of(entry.target, fault.at + 1, fault.undone - 3) if one.state == "answers"]
     if answers:
         raise EnvironmentNotReadyError(f"the fault did not bite: {entry.target} answered {len(answers)} times")
+    told = refused.status_code == 503 and dependency in refused.json().get("detail", "")
+    expect(told, f"{method} {path} to answer 503 and name {dependency}", shorten(refused))
+    measure("answer_s", refused.elapsed.total_seconds())
     measure("unhealthy_percent", watched.share_percent("health", fault.at, other_than="200"))
     measure("ready_fails_s", failed - fault.at)
     endpoints = watched.of("endpoints", fault.at, back)

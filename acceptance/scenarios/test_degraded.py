@@ -12,7 +12,7 @@ from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.load import Load, Stream, described, failed, slowest_s
-from acceptance.harness.restart import roll
+from acceptance.harness.restart import rolled
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 
@@ -41,9 +41,10 @@ def test_state_queries_and_invocation_go_on_while_kafka_is_away(
                 failing = partial(watched.first, "ready", "503", fault.at)
                 measure("ready_fails_s", waiting.until("/ready to fail", failing, bound("ready_fails_s")) - fault.at)
         else:
-            roll(cluster, system.KAFKA, waiting, BACK_S)
+            rolled(faults, system.KAFKA, BACK_S)
         red = watched.first("ready", "503", began)
-        waiting.until("/ready to be green", partial(watched.settled, "ready", "200", red), BACK_S)
+        green = waiting.until("/ready to be green", partial(watched.settled, "ready", "200", red), BACK_S)
+        waiting.until("a publish to succeed", partial(watched.first, "publish", "200", green), bound("applied_s"))
     published = load.acknowledged("publish")
     within("applied_s", "every published event to be applied", partial(account.require_applied, published))
 

@@ -7,12 +7,16 @@ from acceptance.conftest import Within
 from acceptance.harness import system
 from acceptance.harness.api import Api, shorten
 from acceptance.harness.catalogue import proves
+from acceptance.harness.counter import Counter
 from acceptance.harness.errors import expect
 
 
 @proves("scenario-3-services-call-each-other")
-def test_services_call_each_other_through_both_sidecars(agent: Api, caller: Api, sidecar: Api, within: Within) -> None:
+def test_services_call_each_other_through_both_sidecars(
+    agent: Api, caller: Api, sidecar: Api, invocations: Counter, within: Within
+) -> None:
     within("reached_s", "/invoke/health to be answered", partial(system.reached, caller, "/invoke/health"))
+    before = invocations.value()
 
     key, value = f"acceptance-{uuid4()}", {"from": "the caller"}
     caller.json("POST", "/invoke/state", json={"key": key, "value": value})
@@ -20,6 +24,7 @@ def test_services_call_each_other_through_both_sidecars(agent: Api, caller: Api,
     expect(read["value"] == value, f"what the caller saved: {value}", read)
     caller.json("DELETE", f"/invoke/state/{key}")
     caller.json("GET", f"/invoke/state/{key}", status=404)
+    within("counted_s", "the agent's sidecar to count all three", partial(invocations.require, before + 3))
 
     health = sidecar.json("GET", f"/v1.0/invoke/{system.CALLER}/method/health")
     expect(health.get("service") == system.CALLER, f"the answer of {system.CALLER}", health)

@@ -12,12 +12,15 @@ from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.dead_letters import DeadLetter, in_table, in_topic, refused
 from acceptance.harness.errors import NotYetError, expect
+from acceptance.harness.faults import Faults
 from acceptance.harness.poison import Poison, kinds
 from acceptance.harness.record import Record, cloud_event
+from acceptance.harness.restart import replaced
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 
 PARTITION = 0
+RESTARTED_S = 60
 PUBLISH_LIMIT = 256 * 1024
 EFFECTS = "SELECT count(*) FROM effects WHERE event_id = $1"
 DELIVERIES = "SELECT coalesce(max(deliveries), 0) FROM processed_events WHERE id = $1"
@@ -60,24 +63,29 @@ def test_poison_moves_aside_and_the_good_events_behind_it_are_applied(
 @proves("scenario-18-replay")
 def test_a_dead_letter_that_is_replayed_takes_effect_once(
     cluster: Cluster,
-    agent: Api,
     database: Database,
     topic: Topic,
-    waiting: Waiting,
+    faults: Faults,
     measure: Measure,
     within: Within,
 ) -> None:
-    system.until_steady(cluster, agent, waiting)
+    faults.require_steady()
     event_id, key = uuid4().hex, f"acceptance-{uuid4()}"
     with refused(database, event_id):
         topic.write([Record(cloud_event(event_id, key), key.encode())])
         within("recorded_s", "it to be recorded", partial(in_table, database, event_id))
     listed = command(cluster, "dead-letters")
     expect(event_id in listed, f"`python -m app dead-letters` to list {event_id}", listed[-600:])
-    for times in (1, 2):
+
+    def replay(times: int) -> None:
         command(cluster, "replay", event_id)
         delivered = partial(require_delivered, database, event_id, times)
         within("applied_s", f"replay {times} to be delivered", delivered)
+
+    replay(1)
+    # Nothing that a process remembers may be what keeps it from being applied again.
+    replaced(faults, system.AGENT_APP, within_s=RESTARTED_S)
+    replay(2)
     measure("applied_twice", database.value(EFFECTS, event_id) - 1)
 
 

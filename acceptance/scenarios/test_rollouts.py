@@ -8,8 +8,9 @@ from acceptance.harness.account import Account
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import expect
+from acceptance.harness.faults import Faults
 from acceptance.harness.load import Load, Stream, described, failed, slowest_s
-from acceptance.harness.restart import roll
+from acceptance.harness.restart import rolled
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 
@@ -21,6 +22,7 @@ ROLLED_OUT_S = 90
 def test_a_rollout_under_load_fails_no_request_and_loses_no_event(
     entry: Entry,
     cluster: Cluster,
+    faults: Faults,
     watched: Timeline,
     load: Load,
     account: Account,
@@ -35,7 +37,7 @@ def test_a_rollout_under_load_fails_no_request_and_loses_no_event(
     with load.sending(*requests, draining):
         began = watched.note("rollout", "begins")
         for _ in range(entry.times):
-            seconds = roll(cluster, system.AGENT_APP, waiting, ROLLED_OUT_S)
+            seconds = rolled(faults, system.AGENT_APP, ROLLED_OUT_S)
             waiting.through(WARM_S, "the load to go on")
     published = load.acknowledged("publish kept") | load.acknowledged("publish new")
     within("applied_s", "every published event to be applied", partial(account.require_applied, published))

@@ -1,0 +1,27 @@
+"""What the agent's sidecar counts of what went through it."""
+
+from dataclasses import dataclass, field
+
+from acceptance.harness.api import Api
+from acceptance.harness.errors import NotYetError
+
+
+@dataclass(frozen=True)
+class Counter:
+    """The series of one Prometheus counter that carry some labels, added up."""
+
+    metrics: Api
+    name: str
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def value(self) -> float:
+        """How much was counted until now; 0 before the first."""
+        lines = self.metrics.call("GET", "/metrics").text.splitlines()
+        wanted = [f'{label}="{value}"' for label, value in self.labels.items()]
+        series = [line for line in lines if line.startswith(f"{self.name}{{") and all(one in line for one in wanted)]
+        return sum(float(line.rpartition(" ")[2]) for line in series)
+
+    def require(self, value: float) -> None:
+        """Raise NotYetError until so much was counted."""
+        if (seen := self.value()) < value:
+            raise NotYetError(f"{self.name} {self.labels} is {seen:.0f}, not {value:.0f}")
