@@ -15,9 +15,14 @@ from acceptance.harness.workload import find, require_ready
 
 
 def replaced(faults: Faults, *targets: Target, within_s: float) -> float:
-    """Seconds from deleting every pod of some workloads until all of them are ready with new pods only."""
+    """Seconds from deleting every pod of some workloads until all of them are ready with new pods only.
+
+    The steady state holds before and after.
+    """
     workloads = [faults.begin(target)[0] for target in targets]
-    return _renewed(faults, workloads, _delete_pods, within_s)
+    seconds = _renewed(faults, workloads, _delete_pods, within_s)
+    faults.require_steady()
+    return seconds
 
 
 def rolled(faults: Faults, target: Target, within_s: float) -> float:
