@@ -3,10 +3,15 @@
 import math
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from kubernetes import client
 
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import EnvironmentNotReadyError
 from acceptance.harness.journal import Undo
+from acceptance.harness.kubectl import KubectlError
 from acceptance.harness.node import Node
 from acceptance.harness.objects import Workload
 from acceptance.harness.timeline import Timeline
@@ -63,9 +68,25 @@ def resume(node: str, container: str) -> None:
 def undo_table(cluster: Cluster) -> dict[str, Undo]:
     """How each kind of journal entry is undone; every step may be repeated."""
     return {
-        "scale": cluster.scale,
+        "scale": _if_there(cluster.scale),
         "continue": resume,
         "replace": cluster.delete_pod,
-        "patch": cluster.patch,
-        "create": cluster.create,
+        "patch": _if_there(cluster.patch),
+        "create": _if_there(cluster.create),
     }
+
+
+def _if_there(undo: Undo) -> Undo:
+    """An undo of what may have been removed since, by another hand: then nothing is left to undo."""
+
+    def undone(**arguments: Any) -> None:
+        try:
+            undo(**arguments)
+        except client.ApiException as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+        except KubectlError as error:
+            if "(NotFound)" not in str(error):
+                raise
+
+    return undone

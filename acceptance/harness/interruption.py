@@ -27,8 +27,9 @@ def uninterrupted() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if came:
-        raise KeyboardInterrupt
+        for one in came:
+            # To whoever was there before: another block like this one, or what ends the run.
+            signal.raise_signal(one)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -38,10 +38,6 @@ class Toolbox:
         self._require_ready()
         return self._cluster.kubectl.start(*self._exec(program, *arguments))
 
-    def remove(self) -> None:
-        """Delete the pod without waiting for it."""
-        self._cluster.delete_pod(self._namespace, self.name, grace_s=0)
-
     def _exec(self, program: str, *arguments: str) -> tuple[str, ...]:
         source = (PROGRAMS / f"{program}.py").read_text()
         return ("-n", self._namespace, "exec", "-i", self.name, "--", "python", "-u", "-c", source, *arguments)

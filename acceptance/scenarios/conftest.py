@@ -1,6 +1,7 @@
 """What scenarios watch and send while something is broken."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from acceptance.harness.audit import Audit
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.journal import Journal
+from acceptance.harness.kubectl import KubectlError
 from acceptance.harness.ledger import Balance
 from acceptance.harness.load import Load
 from acceptance.harness.timeline import Timeline
@@ -36,12 +38,18 @@ SERVE_DEGRADED = Path(__file__).parents[2] / "components/serve-degraded/kustomiz
 def serve_degraded(cluster: Cluster, agent: Api, waiting: Waiting, journal: Journal) -> Iterator[None]:
     """The agent's Deployment with the patch of components/serve-degraded, rolled out once for a module's tests."""
     (patch,) = yaml.safe_load(SERVE_DEGRADED.read_text())["patches"]
-    test, replace = yaml.safe_load(patch["patch"])
+    strict, degrade = yaml.safe_load(patch["patch"])
     reference = f"deployment/{system.AGENT}"
+    with suppress(KubectlError):
+        cluster.patch(system.NAMESPACE, reference, [{**degrade, "op": "test"}])
+        yield
+        return
+    # Before anything is promised: undoing would overwrite a probe that is neither of the two.
+    cluster.patch(system.NAMESPACE, reference, [strict])
     entry = journal.promise(
-        "patch", namespace=system.NAMESPACE, reference=reference, operations=[{**test, "op": "add"}]
+        "patch", namespace=system.NAMESPACE, reference=reference, operations=[{**strict, "op": "add"}]
     )
-    cluster.patch(system.NAMESPACE, reference, [test, replace])
+    cluster.patch(system.NAMESPACE, reference, [strict, degrade])
     try:
         system.until_steady(cluster, agent, waiting, ROLLED_OUT_S)
         yield

@@ -1,14 +1,13 @@
 """The sidecar and the agent killed in place, with SIGKILL."""
 
-import json
 from functools import partial
 
 from acceptance.conftest import Bound, Measure
 from acceptance.harness import system
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import proves
-from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults import Faults
+from acceptance.harness.readiness import named
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 
@@ -19,8 +18,7 @@ def test_a_killed_sidecar_is_named_and_all_recovers(
 ) -> None:
     with faults.killed_in_place(system.AGENT_SIDECAR, watched) as fault:
         restarted = watched.note("sidecar", "restarted")
-        named = partial(first_named, watched, "dapr", fault.at)
-        noticed = waiting.until("/ready to name dapr", named, bound("noticed_s"))
+        noticed = waiting.until("/ready to name dapr", partial(named, watched, "dapr", fault.at), bound("noticed_s"))
         green = partial(watched.first, "ready", "200", noticed)
         waiting.until("/ready to be green", green, bound("ready_again_s"))
         first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
@@ -43,11 +41,3 @@ def test_a_killed_agent_comes_back_and_all_recovers(
         ready = watched.settled("ready", "200", gone)
     measure("ready_again_s", ready - fault.at)
     measure("first_event_s", first_event)
-
-
-def first_named(timeline: Timeline, check: str, since: float) -> float:
-    """When /ready first answered 503 naming a check. Raises NotYetError while it did not."""
-    for seen in timeline.of("ready", since):
-        if seen.state == "503" and json.loads(seen.detail).get("checks", {}).get(check, {}).get("status") != "ok":
-            return seen.at
-    raise NotYetError(f"/ready has not named {check}")

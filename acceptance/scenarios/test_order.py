@@ -15,6 +15,7 @@ from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.fault import Fault, Target
 from acceptance.harness.faults import Faults
 from acceptance.harness.objects import Pod
+from acceptance.harness.readiness import named
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.waiting import Waiting
@@ -48,20 +49,19 @@ def test_an_agent_that_starts_without_its_backends_becomes_ready_once_they_are_t
     measure: Measure,
 ) -> None:
     targets = AWAY[entry.target]
-    with away(faults, targets, timeline, entry.lasts_s) as last:
-        old = system.agent_pod(cluster)
-        cluster.delete_pod(old.namespace, old.name)
-        pod = waiting.until("a new pod of the agent", partial(new_pod, cluster, old), START_S, interval_s=0.05)
-        paths = {name: f"http://{pod.ip}:{system.APP_PORT}/{name}" for name in ("health", "ready")}
-        watching = ExitStack()
-        watching.enter_context(timeline.asking(toolbox, paths, system.BACKENDS))
-        watching.enter_context(timeline.sampling("pod", partial(state_of, cluster, pod), interval_s=0.2))
-        watching.enter_context(timeline.sampling("restarts", partial(restarts_of, cluster, pod), interval_s=0.5))
-        healthy = waiting.until("/health to answer", partial(timeline.first, "health", "200"), START_S)
-        started = started_at(cluster, pod, system.AGENT_APP.container)
-        for target in targets:
-            waiting.until(f"/ready to name {target.name}", partial(named, timeline, NAMED[target]), START_S)
-    with watching:
+    with ExitStack() as watching:
+        with away(faults, targets, timeline, entry.lasts_s) as last:
+            old = system.agent_pod(cluster)
+            cluster.delete_pod(old.namespace, old.name)
+            pod = waiting.until("a new pod of the agent", partial(new_pod, cluster, old), START_S, interval_s=0.05)
+            paths = {name: f"http://{pod.ip}:{system.APP_PORT}/{name}" for name in ("health", "ready")}
+            watching.enter_context(timeline.asking(toolbox, paths, system.BACKENDS))
+            watching.enter_context(timeline.sampling("pod", partial(state_of, cluster, pod), interval_s=0.2))
+            watching.enter_context(timeline.sampling("restarts", partial(restarts_of, cluster, pod), interval_s=0.5))
+            healthy = waiting.until("/health to answer", partial(timeline.first, "health", "200"), START_S)
+            started = started_at(cluster, pod, system.AGENT_APP.container)
+            for target in targets:
+                waiting.until(f"/ready to name {target.name}", partial(named, timeline, NAMED[target]), START_S)
         # Asked ten times a second: the first question that gets an answer met the first connection that was accepted.
         accepting = partial(timeline.first, entry.target.split()[0], "answers", last.undone)
         accepts = waiting.until(f"{last.target.name} to accept a connection", accepting, BACK_S)
@@ -115,14 +115,6 @@ def restarts_of(cluster: Cluster, pod: Pod) -> str:
 def restarts_until(timeline: Timeline, until: float) -> int:
     """How often the sidecar had been restarted by a moment."""
     return max(int(one.state) for one in timeline.of("restarts", until=until) if one.state.isdecimal())
-
-
-def named(timeline: Timeline, check: str) -> float:
-    """When /ready first named a check. Raises NotYetError while it did not."""
-    for seen in timeline.of("ready"):
-        if seen.state == "503" and f"{check} (" in seen.detail and f"{check} (not checked yet" not in seen.detail:
-            return seen.at
-    raise NotYetError(f"/ready has not named {check}")
 
 
 def started_at(cluster: Cluster, pod: Pod, container: str) -> float:

@@ -1,6 +1,5 @@
 """The agent's sidecar hung, or without its Components."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,9 +10,9 @@ from acceptance.harness import system
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
-from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal
+from acceptance.harness.readiness import named
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 
@@ -29,7 +28,7 @@ def test_a_sidecar_that_hangs_is_named_and_all_recovers(
 ) -> None:
     with faults.frozen(system.AGENT_SIDECAR, watched, entry.lasts_s) as fault:
         noticed = waiting.until(
-            "/ready to name dapr", partial(named, watched, fault.at, "no answer within"), bound("noticed_s")
+            "/ready to name dapr", partial(named, watched, "dapr", fault.at, "no answer within"), bound("noticed_s")
         )
     waiting.until("/ready to be green", partial(watched.first, "ready", "200", fault.undone), bound("ready_again_s"))
     first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
@@ -52,10 +51,12 @@ def test_a_sidecar_without_a_component_is_named_and_all_recovers(
     measure: Measure,
 ) -> None:
     with deleted(cluster, journal, entry.target, watched) as (gone, restore):
-        noticed = waiting.until("/ready to name it", partial(named, watched, gone, entry.target), bound("noticed_s"))
+        noticed = waiting.until(
+            "/ready to name it", partial(named, watched, "dapr", gone, entry.target), bound("noticed_s")
+        )
         with replace(faults, require_steady=lambda: None).killed_in_place(system.AGENT_SIDECAR, watched) as fault:
             for missing in LOADED[entry.target]:
-                waiting.until(f"/ready to name {missing}", partial(named, watched, fault.at, missing), 15)
+                waiting.until(f"/ready to name {missing}", partial(named, watched, "dapr", fault.at, missing), 15)
             back = restore()
             waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), bound("ready_again_s"))
             first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
@@ -84,11 +85,3 @@ def deleted(
     finally:
         if undo in journal.open_entries():
             restore()
-
-
-def named(timeline: Timeline, since: float, text: str) -> float:
-    """When the check `dapr` of /ready first said a text. Raises NotYetError while it did not."""
-    for seen in timeline.of("ready", since):
-        if seen.state == "503" and text in (json.loads(seen.detail)["checks"]["dapr"]["error"] or ""):
-            return seen.at
-    raise NotYetError(f"/ready has not said {text!r} of dapr")

@@ -13,6 +13,7 @@ from acceptance.harness.fault import Target
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal, Undo
 from acceptance.harness.objects import Container, Pod, Workload
+from acceptance.harness.restart import replaced
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 from tests.harness.fakes import KAFKA, POD, Data
@@ -129,6 +130,8 @@ def test_what_is_not_ours_is_not_hit_unless_it_is_named(world: World, tmp_path: 
             faults.killed(TARGET, Timeline()),
         ):
             pass
+        with pytest.raises(EnvironmentNotReadyError, match="--fault-backends kafka/kafka"):
+            replaced(faults, TARGET, within_s=1)
         assert world.done == []
         faults.allowed = frozenset({"kafka/kafka"})
         with faults.killed(TARGET, Timeline(), lasts_s=0):

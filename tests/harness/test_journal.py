@@ -4,11 +4,18 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from kubernetes import client
 
+from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteError
+from acceptance.harness.fault import undo_table
+from acceptance.harness.interruption import uninterrupted
 from acceptance.harness.journal import Journal
+from acceptance.harness.kubectl import KubectlError
 
 Opened = Callable[[], Journal]
 
@@ -87,6 +94,38 @@ def test_a_signal_waits_until_an_undo_is_over(file: Path) -> None:
             journal.undo(entry)
         assert steps == ["undone"]
         assert journal.open_entries() == {}
+
+
+def test_a_signal_waits_until_the_block_around_an_undo_is_over_too(file: Path) -> None:
+    steps: list[str] = []
+
+    def interrupted() -> None:
+        signal.raise_signal(signal.SIGINT)
+        steps.append("undone")
+
+    with closing(Journal(file, {"interrupted": interrupted})) as journal:
+        for _ in range(2):
+            journal.promise("interrupted")
+        with pytest.raises(KeyboardInterrupt), uninterrupted():
+            journal.undo_all()
+        assert steps == ["undone", "undone"]
+
+
+def test_what_is_gone_needs_no_undo() -> None:
+    def scale(**_: object) -> None:
+        raise client.ApiException(status=404)
+
+    def patch(**_: object) -> None:
+        raise KubectlError('kubectl patch: Error from server (NotFound): deployments.apps "agent" not found')
+
+    def create(**_: object) -> None:
+        raise KubectlError("kubectl apply: the connection was refused")
+
+    table = undo_table(cast("Cluster", SimpleNamespace(scale=scale, patch=patch, create=create, delete_pod=None)))
+    table["scale"]()
+    table["patch"]()
+    with pytest.raises(KubectlError, match="refused"):
+        table["create"]()
 
 
 def test_two_runs_never_share_a_cluster(opened: Opened) -> None:

@@ -1,0 +1,35 @@
+"""What the sidecar counts, out of its metrics."""
+
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from acceptance.harness.api import Api
+from acceptance.harness.counter import Counter
+from acceptance.harness.errors import NotYetError
+
+METRICS = """
+# TYPE calls counter
+calls{app_id="agent",operation="set",success="true"} 3
+calls{app_id="agent",operation="set",success="false"} 2
+calls{app_id="agent",operation="get",success="true"} 40
+calls_latencies_count{app_id="agent",operation="set"} 100
+"""
+
+
+def counter(**labels: str) -> Counter:
+    api = SimpleNamespace(call=lambda *_: SimpleNamespace(text=METRICS))
+    return Counter(cast("Api", api), "calls", labels)
+
+
+def test_it_adds_up_the_series_with_its_labels_and_no_others() -> None:
+    assert counter(operation="set").value() == 5
+    assert counter(operation="set", success="true").value() == 3
+    assert counter(operation="delete").value() == 0
+
+
+def test_it_says_what_is_missing() -> None:
+    counter(operation="get").require(40)
+    with pytest.raises(NotYetError, match="is 40, not 41"):
+        counter(operation="get").require(41)
