@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM: both interrupt a run, neither interrupts an undo."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import current_thread, main_thread
 from types import FrameType
@@ -15,21 +15,28 @@ def terminate_like_interrupt() -> None:
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold signals back until the block is over, then let them act."""
+def uninterrupted(terminate: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold signals back until the block is over, then let them act; of SIGTERM `terminate` is told at once."""
     if current_thread() is not main_thread():
         yield
         return
     came: list[int] = []
-    before = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in SIGNALS}
+
+    def hold(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        if number == signal.SIGTERM:
+            terminate()
+
+    before = {number: signal.signal(number, hold) for number in SIGNALS}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for one in came:
-            # To whoever was there before: another block like this one, or what ends the run.
-            signal.raise_signal(one)
+    # Not when the block failed: that an undo is incomplete matters more than that somebody interrupted it.
+    for one in came:
+        # To whoever was there before: another block like this one, or what ends the run.
+        signal.raise_signal(one)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -12,6 +12,7 @@ from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteEr
 from acceptance.harness.interruption import uninterrupted
 
 Undo = Callable[..., None]
+WIDTH = 200
 
 
 def default_file(cluster_uid: str) -> Path:
@@ -50,8 +51,7 @@ class Journal:
             try:
                 self._undo[entry["action"]](**entry["arguments"])
             except Exception as error:
-                left = f"{entry['action']} {entry['arguments']}"
-                raise UndoIncompleteError(f"{left}: {error}; noted in {self._path}") from error
+                raise UndoIncompleteError(f"{_told(entry)}: {error}; noted in {self._path}") from error
             self._append({"id": entry_id, "done": True})
 
     def undo_all(self) -> list[str]:
@@ -60,12 +60,13 @@ class Journal:
         Raises UndoIncompleteError naming every step that failed.
         """
         done, failed = [], []
-        for entry_id, entry in reversed(self.open_entries().items()):
-            try:
-                self.undo(entry_id)
-                done.append(f"{entry['action']} {entry['arguments']}")
-            except UndoIncompleteError as error:
-                failed.append(str(error))
+        with uninterrupted():
+            for entry_id, entry in reversed(self.open_entries().items()):
+                try:
+                    self.undo(entry_id)
+                    done.append(_told(entry))
+                except UndoIncompleteError as error:
+                    failed.append(str(error))
         if failed:
             raise UndoIncompleteError("; ".join(failed))
         return done
@@ -97,3 +98,8 @@ class Journal:
         self._file.write("\n" + json.dumps(entry) + "\n")
         self._file.flush()
         os.fsync(self._file.fileno())
+
+
+def _told(entry: dict[str, Any]) -> str:
+    # Arguments may be whole manifests.
+    return f"{entry['action']} {entry['arguments']}"[:WIDTH]

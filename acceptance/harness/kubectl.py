@@ -29,8 +29,15 @@ class Kubectl:
     def run(self, *arguments: str, stdin: str | None = None, timeout_s: float = 30) -> str:
         """What kubectl printed. Raises KubectlError when it fails or takes longer than `timeout_s`."""
         try:
+            # In a group of its own Ctrl-C does not reach it: an undo goes on.
             done = subprocess.run(
-                self.command(*arguments), input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False
+                self.command(*arguments),
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                check=False,
+                process_group=0,
             )
         except subprocess.TimeoutExpired as error:
             said = f"; it said {gist(error.stderr.decode(errors='replace'))}" if error.stderr else ""

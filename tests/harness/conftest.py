@@ -9,7 +9,7 @@ import pytest
 from acceptance.harness.kubectl import Kubectl
 
 STUB = """#!{python}
-import socket, sys, time
+import os, socket, sys, time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 class Handler(BaseHTTPRequestHandler):
@@ -24,6 +24,8 @@ if "port-forward" in sys.argv:
     server = HTTPServer(("127.0.0.1", 0), Handler)
     print(f"Forwarding from 127.0.0.1:{{server.server_port}} -> 8000", flush=True)
     server.serve_forever()
+elif "group" in sys.argv:
+    print(os.getpgrp())
 elif "fail" in sys.argv:
     sys.exit("error: as asked")
 else:

@@ -14,7 +14,7 @@ from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteError
 from acceptance.harness.fault import undo_table
 from acceptance.harness.interruption import uninterrupted
-from acceptance.harness.journal import Journal
+from acceptance.harness.journal import WIDTH, Journal
 from acceptance.harness.kubectl import KubectlError
 
 Opened = Callable[[], Journal]
@@ -126,6 +126,27 @@ def test_what_is_gone_needs_no_undo() -> None:
     table["patch"]()
     with pytest.raises(KubectlError, match="refused"):
         table["create"]()
+
+
+def test_a_signal_waits_until_everything_is_undone(file: Path) -> None:
+    steps: list[str] = []
+
+    def slow(name: str) -> None:
+        signal.raise_signal(signal.SIGINT)
+        steps.append(name)
+
+    with closing(Journal(file, {"slow": slow})) as journal:
+        journal.promise("slow", name="kafka")
+        journal.promise("slow", name="postgres")
+        with pytest.raises(KeyboardInterrupt):
+            journal.undo_all()
+        assert steps == ["postgres", "kafka"]
+
+
+def test_what_was_undone_is_told_in_a_line(opened: Opened) -> None:
+    journal = opened()
+    journal.promise("scale", name="kafka" * 100)
+    assert [len(one) for one in journal.undo_all()] == [WIDTH]
 
 
 def test_two_runs_never_share_a_cluster(opened: Opened) -> None:

@@ -1,5 +1,6 @@
 """kubectl without a shell, and errors that come to the point."""
 
+import os
 import subprocess
 
 import pytest
@@ -11,6 +12,10 @@ from acceptance.harness.kubectl import Kubectl, KubectlError, finish, gist
 def test_arguments_reach_kubectl_as_they_are(kubectl: Kubectl) -> None:
     odd = "jsonpath={.items[?(@.kind=='Pod')].metadata.name} $(reboot); 'quoted'"
     assert kubectl.run("get", "-o", odd).strip() == f"get -o {odd}"
+
+
+def test_ctrl_c_in_the_terminal_does_not_reach_it(kubectl: Kubectl) -> None:
+    assert int(kubectl.run("group")) != os.getpgrp()
 
 
 def test_a_call_that_fails_says_what_was_asked_and_what_came_back(kubectl: Kubectl) -> None:
