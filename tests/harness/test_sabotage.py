@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from acceptance.controls.sabotage import readiness
 from acceptance.controls.sabotage.events import GUARD
 from acceptance.controls.sabotage.exchange import App, Receive, Scope, Send
 from acceptance.controls.sabotage.layer import SABOTAGES, Layer
@@ -141,3 +143,21 @@ def test_readiness_forgives_only_what_the_sabotage_takes_for_granted(
 ) -> None:
     monkeypatch.setattr("tests.harness.test_sabotage.CHECKS", WITHOUT_SIDECAR)
     assert ask(sabotage, "GET", "/ready").status_code == status
+
+
+def test_a_frozen_backend_accepts_as_often_as_it_is_asked_and_a_killed_one_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = socket.create_server(("127.0.0.1", 0), backlog=0)
+    monkeypatch.setattr(readiness, "PORTS", {"kafka": server.getsockname()})
+    monkeypatch.setattr(readiness, "CONNECTIONS", {})
+
+    async def ask() -> list[bool]:
+        frozen = [await readiness.connected("kafka") for _ in range(5)]
+        server.close()
+        await asyncio.sleep(0.1)
+        killed = await readiness.connected("kafka")
+        readiness.CONNECTIONS["kafka"][1].close()
+        return [*frozen, killed]
+
+    assert asyncio.run(ask()) == [True] * 5 + [False]

@@ -7,6 +7,7 @@ from .exchange import Answer, Exchange
 CHECKS = ("api", "database", "dapr", "pubsub", "statestore")
 NEEDS = {"pubsub": "kafka", "database": "postgres", "statestore": "postgres"}
 PORTS = {"kafka": ("kafka.kafka", 9092), "postgres": ("postgres-postgresql.postgres", 5432)}
+CONNECTIONS: dict[str, tuple[asyncio.StreamReader, asyncio.StreamWriter]] = {}
 OK = 200
 
 
@@ -30,7 +31,7 @@ async def ready_without_sidecar(exchange: Exchange) -> Answer:
 
 async def ready_by_ports(exchange: Exchange) -> Answer:
     """A readiness that takes a port that accepts connections for a backend that works."""
-    accepting = {name for name, address in PORTS.items() if await accepts(address)}
+    accepting = {name for name in PORTS if await connected(name)}
     fine = {check for check, needs in NEEDS.items() if needs in accepting}
     return await ready_despite(exchange, fine)
 
@@ -57,14 +58,16 @@ async def ready_despite(exchange: Exchange, forgiven: set[str]) -> Answer:
     return ready() if failing <= forgiven else (status, body)
 
 
-async def accepts(address: tuple[str, int]) -> bool:
-    """Whether somebody accepts a connection."""
+async def connected(name: str) -> bool:
+    """Whether a backend holds a connection, or accepts one."""
+    # Kept: a new one each time soon fills the queue of a frozen backend, which then accepts no more.
+    if name in CONNECTIONS and not (CONNECTIONS[name][0].at_eof() or CONNECTIONS[name][0].exception()):
+        return True
     try:
         async with asyncio.timeout(0.5):
-            _, writer = await asyncio.open_connection(*address)
+            CONNECTIONS[name] = await asyncio.open_connection(*PORTS[name])
     except OSError:
         return False
-    writer.close()
     return True
 
 
