@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from acceptance.controls.catalogue import Control
 from acceptance.harness import system
+from acceptance.harness.journal import Journal, Undo
 from acceptance.harness.kubectl import Kubectl, KubectlError
 
 PROGRAM = Path(__file__).with_name("sabotage")
@@ -25,11 +27,15 @@ BROKEN_S = 45
 
 
 @contextmanager
-def broken(kubectl: Kubectl, control: Control) -> Iterator[None]:
+def broken(kubectl: Kubectl, journal: Journal, control: Control) -> Iterator[None]:
     """The system with a control's sabotage; on leaving, every object it touched is as it was and rolled out."""
     touched = {*control.touches, *([AGENT] if control.wraps else [])}
     before = {target: _read(kubectl, *target) for target in sorted(touched)}
     try:
+        # What is promised first is undone last.
+        journal.promise("roll out")
+        for (namespace, target), saved in before.items():
+            journal.promise("put back", namespace=namespace, target=target, saved=saved)
         if control.wraps:
             _wrap(kubectl, control.wraps)
         if control.empties:
@@ -42,12 +48,12 @@ def broken(kubectl: Kubectl, control: Control) -> Iterator[None]:
                 _rolled_out(kubectl, namespace, workload, BROKEN_S)
         yield
     finally:
-        for target, saved in before.items():
-            _put_back(kubectl, *target, saved)
-        kubectl.run("-n", system.NAMESPACE, "delete", "configmap", CONFIG_MAP, "--ignore-not-found")
-        kubectl.run("-n", system.NAMESPACE, "rollout", "restart", AGENT[1])
-        for namespace, workload in WORKLOADS:
-            _rolled_out(kubectl, namespace, workload, 180)
+        journal.undo_all()
+
+
+def undo_table(kubectl: Kubectl) -> dict[str, Undo]:
+    """How what a control breaks is undone; every step may be repeated."""
+    return {"put back": partial(_put_back, kubectl), "roll out": partial(_roll_out, kubectl)}
 
 
 def _wrap(kubectl: Kubectl, name: str) -> None:
@@ -98,6 +104,13 @@ def _put_back(kubectl: Kubectl, namespace: str, target: str, saved: dict[str, An
     except KubectlError:
         # A field that may not change, as a StatefulSet's claims: the object is made anew.
         kubectl.run("replace", "--force", "-f", "-", stdin=text, timeout_s=90)
+
+
+def _roll_out(kubectl: Kubectl) -> None:
+    kubectl.run("-n", system.NAMESPACE, "delete", "configmap", CONFIG_MAP, "--ignore-not-found")
+    kubectl.run("-n", system.NAMESPACE, "rollout", "restart", AGENT[1])
+    for namespace, workload in WORKLOADS:
+        _rolled_out(kubectl, namespace, workload, 180)
 
 
 def _rolled_out(kubectl: Kubectl, namespace: str, workload: str, within_s: int) -> None:

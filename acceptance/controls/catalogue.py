@@ -13,12 +13,12 @@ FILE = Path(__file__).parents[1] / "controls.toml"
 
 @dataclass(frozen=True)
 class Control:
-    """One broken system: how it is broken, what it turns red, and the cause to be named."""
+    """One broken system: how it is broken, what it turns red, and what the first red entry has to name."""
 
     id: str
     runs: tuple[str, ...]
     red: frozenset[str]
-    cause: str = ""
+    cause: str
     breaks: tuple[tuple[str, ...], ...] = ()
     touches: tuple[tuple[str, str], ...] = ()
     wraps: str = ""
@@ -32,9 +32,11 @@ class Control:
 
 
 def load(file: Path = FILE) -> dict[str, Control]:
-    """Every control by id. Raises ValueError for one that names an entry that does not exist."""
+    """Every control by id. Raises ValueError for one without a cause, or that names an entry that does not exist."""
     controls = {}
     for raw in tomllib.loads(file.read_text())["control"]:
+        if not raw.get("cause"):
+            raise ValueError(f"{file.name}: {raw['id']}: no cause, and no cause is in everything")
         lists = {key: _frozen(raw[key]) for key in LISTS & raw.keys()}
         control = Control(**{**raw, **lists, "red": frozenset(raw["red"])})
         if unknown := control.red - ENTRIES.keys():
