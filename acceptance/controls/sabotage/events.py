@@ -12,6 +12,7 @@ from .readiness import ready_always
 GUARD = "deliveries = 1"
 SUCCESS, RETRY = (200, {"status": "SUCCESS"}), (200, {"status": "RETRY"})
 pending: set[asyncio.Task[Answer]] = set()
+remembered: set[str] = set()
 
 
 async def subscribes_elsewhere(exchange: Exchange) -> Answer:
@@ -40,6 +41,24 @@ async def applies_every_delivery(exchange: Exchange) -> Answer:
     if exchange.is_delivery:
         effects.APPLY = effects.APPLY.replace(GUARD, "true")
     return await exchange.inner()
+
+
+async def remembers_until_it_ends(exchange: Exchange) -> Answer:
+    """A handler that knows in its memory alone what it has applied."""
+    if not exchange.is_delivery:
+        return await exchange.inner()
+    event_id = json.loads(exchange.record)["id"]
+    if event_id in remembered:
+        return SUCCESS
+    remembered.add(event_id)
+    return await applies_every_delivery(exchange)
+
+
+async def overtakes_an_event(exchange: Exchange) -> Answer:
+    """A handler that sets an event aside, and takes those behind it first."""
+    if not exchange.is_marked:
+        return await exchange.inner()
+    return await confirms_too_early(exchange)
 
 
 async def confirms_too_early(exchange: Exchange) -> Answer:

@@ -22,6 +22,8 @@ SABOTAGES: dict[str, Callable[[Exchange], Awaitable[Answer]]] = {
         events.loses_an_event,
         events.repeats_an_event,
         events.applies_every_delivery,
+        events.remembers_until_it_ends,
+        events.overtakes_an_event,
         events.confirms_too_early,
         events.retries_for_ever,
         events.drops_what_has_to_wait,
