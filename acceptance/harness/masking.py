@@ -3,8 +3,20 @@
 import re
 
 MASK = "*****"
-# What gives a secret away by its name, whatever its value.
-NAMED = re.compile(r"""(?i)(["']?(?:password|passwd|token|secret|authorization)["']?\s*[:=]\s*["']?)([^\s"',}]+)""")
+# A quote, escaped as often as the JSON in JSON that it may stand in.
+QUOTE = r"""(?:\\*["'])"""
+NAME = r"(?:password|passwd|token|secret|authorization)"
+# Up to the quote that it began with, else one word.
+VALUE = rf"""(?P<open>{QUOTE})?)(?(open).*?(?=(?P=open)|$)|[^\s"',}}]+)"""
+# What gives a secret away, whatever its value: its name, its name in a pair of name and value, its place in an address.
+SHAPES = [
+    re.compile(shape, re.IGNORECASE | re.MULTILINE)
+    for shape in (
+        rf"({NAME}{QUOTE}?[ \t]*[:=][ \t]*(?:(?:basic|bearer)[ ]+)?{VALUE}",
+        rf"(\bname{QUOTE}?:[ \t]*{QUOTE}?[\w.-]*{NAME}[\w.-]*{QUOTE}?[\s,]+{QUOTE}?value{QUOTE}?:[ \t]*{VALUE}",
+        r"""(://[^\s:/@"']*:)[^\s/"']+(?=@)""",
+    )
+]
 
 
 class Masking:
@@ -23,4 +35,6 @@ class Masking:
         """The text without any secret."""
         for value in sorted(self._values, key=len, reverse=True):
             text = text.replace(value, MASK)
-        return NAMED.sub(rf"\1{MASK}", text)
+        for shape in SHAPES:
+            text = shape.sub(rf"\1{MASK}", text)
+        return text

@@ -21,10 +21,34 @@ def test_a_secret_is_masked_wherever_it_stands(text: str) -> None:
     assert "hunter2" not in masking.mask(text)
 
 
-def test_a_secret_is_masked_by_its_name_alone() -> None:
-    assert Masking().mask("password=unknown-to-us") == "password=*****"
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("password=unknown", "password=*****"),
+        ("Authorization: Bearer unknown", "Authorization: Bearer *****"),
+        ('{"password": "un, kn}own", "key": "a"}', '{"password": "*****", "key": "a"}'),
+        ('the beginning of {"password": "unkno', 'the beginning of {"password": "*****'),
+        (r"{\"token\":\"unknown\",\"key\":\"a\"}", r"{\"token\":\"*****\",\"key\":\"a\"}"),
+        ("- name: DB_PASSWORD\n  value: unknown\n- name: B", "- name: DB_PASSWORD\n  value: *****\n- name: B"),
+        ('- name: "DB_PASSWORD"\n  value: "un known"\n', '- name: "DB_PASSWORD"\n  value: "*****"\n'),
+        ('{"name":"DB_PASSWORD","value":"unknown"}', '{"name":"DB_PASSWORD","value":"*****"}'),
+        (r"{\"name\":\"DB_PASSWORD\",\"value\":\"unknown\"}", r"{\"name\":\"DB_PASSWORD\",\"value\":\"*****\"}"),
+        ("postgresql://agent:unknown@host:5432/db", "postgresql://agent:*****@host:5432/db"),
+        ("redis://:unkn@own@host", "redis://:*****@host"),
+    ],
+)
+def test_a_secret_is_masked_by_its_name_or_its_place_alone(text: str, masked: str) -> None:
+    assert Masking().mask(text) == masked
 
 
-def test_everything_else_is_left_as_it_is() -> None:
-    text = '{"message": "Received event", "key": "a"}'
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"message": "Received event", "key": "a"}',
+        "volumes:\n- secret:\n    secretName: postgres-credentials\n",
+        "- name: POSTGRES_PASSWORD\n  valueFrom:\n    secretKeyRef:\n      key: password\n      name: a\n",
+        "http://127.0.0.1:8000/state/a@b",
+    ],
+)
+def test_everything_else_is_left_as_it_is(text: str) -> None:
     assert Masking().mask(text) == text
