@@ -16,15 +16,14 @@ class Node:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def reachable(self) -> bool:
-        """Whether the node can be entered from here."""
+    def reachable(self, container_id: str = "") -> bool:
+        """Whether the node can be entered from here, and holds the container: another may bear its name by chance."""
         if not shutil.which("docker"):
             return False
         try:
-            self._sh("true")
+            return bool(self.pids(container_id)) if container_id else not self._sh("true")
         except EnvironmentNotReadyError:
             return False
-        return True
 
     def pids(self, container_id: str) -> list[int]:
         """Every process of a container, as the node numbers them; empty when the container is gone."""

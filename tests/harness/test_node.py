@@ -37,6 +37,12 @@ def test_a_node_that_cannot_be_entered_is_known() -> None:
         Node("elsewhere").pids(CONTAINER)
 
 
+def test_a_container_with_the_nodes_name_that_does_not_hold_what_is_to_be_hit_is_another() -> None:
+    assert Node("node").reachable(CONTAINER)
+    assert not Node("node").reachable("e" * 16)
+    assert not Node("elsewhere").reachable(CONTAINER)
+
+
 def test_processes_of_a_container_and_their_states() -> None:
     assert sorted(Node("node").pids(CONTAINER)) == [11, 12]
     assert Node("node").states(CONTAINER) == {11: "T", 12: "S"}
