@@ -1,6 +1,7 @@
 """A cluster of the run's own, made by pytest-kubernetes and filled as `make up` fills its own."""
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pytest_kubernetes.options import ClusterOptions  # type: ignore[import-unty
 from pytest_kubernetes.providers import select_provider_manager  # type: ignore[import-untyped]  # ships no types
 from pytest_kubernetes.providers.base import AClusterManager  # type: ignore[import-untyped]  # ships no types
 
+from acceptance.harness.command import output
 from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteError
 from acceptance.harness.kubectl import Kubectl
 from cluster import agent_image, console, dapr, images
@@ -20,6 +22,13 @@ from cluster.paths import CHECKOUT, VERSIONS
 
 NAME = "pytest-fastapi-dapr-agent"
 READY_S = 120
+LISTING = {"kind": ("kind", "get", "clusters"), "minikube": ("minikube", "profile", "list", "--light", "--output=json")}
+BY_HAND = {
+    "kind": f"remove it by `kind delete cluster --name {NAME}`, "
+    f"or use it by `kind export kubeconfig --name {NAME}` and --context kind-{NAME}",
+    "minikube": f"remove it by `minikube delete -p {NAME}`, "
+    f"or use it by `minikube update-context -p {NAME}` and --context {NAME}",
+}
 
 
 @contextmanager
@@ -27,8 +36,10 @@ def created(provider: str, keep: Callable[[], bool]) -> Iterator[Kubectl]:
     """A new kind or minikube cluster with images and Dapr, removed unless `keep` says otherwise at the end.
 
     pytest-kubernetes deletes the kubeconfig it is given: it gets one of its own, in a folder that goes with the run.
-    Raises EnvironmentNotReadyError when the cluster cannot be made.
+    Raises EnvironmentNotReadyError when the cluster cannot be made, or is there already: it is not ours to remove.
     """
+    if NAME in re.split(r'["\s]+', output(*LISTING[provider])):
+        raise EnvironmentNotReadyError(f"cluster {NAME} exists, kept or in use by another run: {BY_HAND[provider]}")
     with TemporaryDirectory(prefix="acceptance-") as folder:
         kubeconfig = Path(folder) / "kubeconfig"
         manager = MANAGERS[provider](Path(folder))

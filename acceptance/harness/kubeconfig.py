@@ -1,22 +1,22 @@
 """Which cluster a run may touch, and the private copy of the kubeconfig that reaches it."""
 
 import ipaddress
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 
+from acceptance.harness.command import output
 from acceptance.harness.errors import EnvironmentNotReadyError
 from acceptance.harness.kubectl import Kubectl, KubectlError
 
 # What `make up` calls its context, on kind and on minikube.
 MAKE_UP_CONTEXTS = ("kind-fastapi-dapr-agent", "fastapi-dapr-agent")
+CONTAINER_ADDRESSES = "{{range .Containers}}{{.IPv4Address}} {{end}}"
 
 
 def choose_context(cluster: str, context: str | None, known: dict[str, object]) -> str:
@@ -37,32 +37,26 @@ def choose_context(cluster: str, context: str | None, known: dict[str, object]) 
     return found[0]
 
 
-def server_of(context: str, known: dict[str, object]) -> str:
-    """The API server's address of a context."""
-    cluster = next(entry["context"]["cluster"] for entry in _entries(known, "contexts") if entry["name"] == context)
-    return str(next(entry["cluster"]["server"] for entry in _entries(known, "clusters") if entry["name"] == cluster))
-
-
-def is_local(server: str, container_addresses: set[str]) -> bool:
-    """Whether an API server is loopback or a container of this machine's engine."""
-    host = urlsplit(server).hostname or ""
+def is_local(cluster: dict[str, Any]) -> bool:
+    """Whether a kubeconfig's cluster is loopback or a container of this machine's engine, reached without a proxy."""
+    if cluster.get("proxy-url"):
+        return False
     try:
-        address = ipaddress.ip_address(host)
+        host = urlsplit(str(cluster.get("server"))).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback or host in container_addresses()
     except ValueError:
-        return host == "localhost"
-    return address.is_loopback or host in container_addresses
+        return False
 
 
 def container_addresses() -> set[str]:
     """Addresses of every running container of this machine's engine; none without an engine that answers."""
     try:
-        docker = shutil.which("docker") or "docker"
-        ids = _output(docker, "ps", "--quiet").split()
+        # Networks stay; a container may be gone before it can be inspected.
+        networks = output("docker", "network", "ls", "--quiet").split()
+        shown = output("docker", "network", "inspect", "--format", CONTAINER_ADDRESSES, *networks)
     except EnvironmentNotReadyError:
         return set()
-    inspected = json.loads(_output(docker, "inspect", *ids) or "[]") if ids else []
-    networks = [network for one in inspected for network in one["NetworkSettings"]["Networks"].values()]
-    return {network["IPAddress"] for network in networks if network.get("IPAddress")}
+    return {address.partition("/")[0] for address in shown.split()}
 
 
 @contextmanager
@@ -71,17 +65,21 @@ def private_copy(cluster: str, context: str | None) -> Iterator[Kubectl]:
 
     Raises EnvironmentNotReadyError when there is no such context, or when it is not local and was not named.
     """
-    known = yaml.safe_load(_output(shutil.which("kubectl") or "kubectl", "config", "view", "--raw", "--flatten")) or {}
-    chosen = choose_context(cluster, context, known)
-    server = server_of(chosen, known)
-    if not context and not is_local(server, container_addresses()):
+    # Without --raw there are no credentials in it.
+    chosen = choose_context(cluster, context, yaml.safe_load(output("kubectl", "config", "view")) or {})
+    text = output("kubectl", "config", "view", "--raw", "--flatten", "--minify", f"--context={chosen}")
+    clusters = _entries(yaml.safe_load(text), "clusters")
+    if not clusters:
+        raise EnvironmentNotReadyError(f"context {chosen!r} of the kubeconfig names no cluster")
+    if not context and not is_local(clusters[0]["cluster"]):
         raise EnvironmentNotReadyError(
-            f"context {chosen!r} points at {server}, not at this machine; name it to use it: --context {chosen}"
+            f"context {chosen!r} points at {clusters[0]['cluster'].get('server')}, not at this machine; "
+            f"name it to use it: --context {chosen}"
         )
     with TemporaryDirectory(prefix="acceptance-") as folder:
         copy = Path(folder) / "kubeconfig"
         copy.touch(mode=0o600)
-        copy.write_text(yaml.safe_dump({**known, "current-context": chosen}))
+        copy.write_text(text)
         kubectl = Kubectl(copy, chosen)
         try:
             kubectl.run("get", "--raw", "/readyz", timeout_s=10)
@@ -93,12 +91,3 @@ def private_copy(cluster: str, context: str | None) -> Iterator[Kubectl]:
 def _entries(known: dict[str, object], kind: str) -> list[dict]:  # type: ignore[type-arg]  # YAML of any shape
     entries = known.get(kind)
     return entries if isinstance(entries, list) else []
-
-
-def _output(*command: str) -> str:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
-    except FileNotFoundError as error:
-        raise EnvironmentNotReadyError(f"{command[0]} is not on PATH") from error
-    except subprocess.CalledProcessError as error:
-        raise EnvironmentNotReadyError(f"{' '.join(command[:3])}: {error.stderr.strip()}") from error

@@ -11,6 +11,7 @@ from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteEr
 
 KIND = """#!/bin/sh
 echo "$@" >> {log}
+[ "$1" = get ] && cat {clusters} && exit 0
 [ -e {broken} ] && exit 1
 while [ $# -gt 0 ]; do
     [ "$1" = --kubeconfig ] && echo "current-context: kind-new" > "$2"
@@ -25,7 +26,9 @@ KUBECTL = '#!/bin/sh\n[ -e "$2" ] || exit 1\necho "readyz check passed"\n'
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine whose kind writes down what it is asked, and nothing is built or installed."""
-    for name, text in (("kind", KIND.format(log=tmp_path / "log", broken=tmp_path / "broken")), ("kubectl", KUBECTL)):
+    files = {name: tmp_path / name for name in ("log", "clusters", "broken")}
+    files["clusters"].write_text("fastapi-dapr-agent\n")
+    for name, text in (("kind", KIND.format(**files)), ("kubectl", KUBECTL)):
         binary = tmp_path / name
         binary.write_text(text)
         binary.chmod(binary.stat().st_mode | stat.S_IEXEC)
@@ -47,7 +50,7 @@ def asked(machine: Path) -> list[str]:
 def test_a_cluster_is_made_filled_and_removed(machine: Path) -> None:
     with creation.created("kind", lambda: False) as kubectl:
         assert kubectl.context == "kind-new"
-        assert asked(machine)[0] == "create cluster"
+        assert asked(machine)[:2] == ["get clusters", "create cluster"]
         assert "load docker-image" in asked(machine)
         assert os.environ["KUBECONFIG"] == "the user's own"
     assert asked(machine)[-1] == "delete cluster"
@@ -58,6 +61,20 @@ def test_a_cluster_is_kept_when_it_is_asked_for(machine: Path) -> None:
     with creation.created("kind", lambda: True):
         pass
     assert "delete cluster" not in asked(machine)
+
+
+def test_a_cluster_that_is_there_already_is_neither_used_nor_removed(machine: Path) -> None:
+    with (machine / "clusters").open("a") as clusters:
+        clusters.write(f"{creation.NAME}\n")
+    with pytest.raises(EnvironmentNotReadyError, match="kind delete cluster --name pytest-fastapi-dapr-agent"):
+        creation.created("kind", lambda: False).__enter__()
+    assert asked(machine) == ["get clusters"]
+
+
+def test_a_provider_that_is_not_installed_is_named(machine: Path) -> None:
+    (machine / "kind").unlink()
+    with pytest.raises(EnvironmentNotReadyError, match="kind is not on PATH"):
+        creation.created("kind", lambda: False).__enter__()
 
 
 def test_a_cluster_that_cannot_be_made_is_the_environments_fault(machine: Path) -> None:

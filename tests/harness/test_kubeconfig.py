@@ -4,19 +4,13 @@ from typing import Any
 
 import pytest
 
+from acceptance.harness import kubeconfig
 from acceptance.harness.errors import EnvironmentNotReadyError
-from acceptance.harness.kubeconfig import choose_context, is_local, server_of
+from acceptance.harness.kubeconfig import choose_context, is_local
 
 KNOWN: dict[str, Any] = {
     "current-context": "production",
-    "contexts": [
-        {"name": "production", "context": {"cluster": "far"}},
-        {"name": "kind-fastapi-dapr-agent", "context": {"cluster": "near"}},
-    ],
-    "clusters": [
-        {"name": "far", "cluster": {"server": "https://production.example:6443"}},
-        {"name": "near", "cluster": {"server": "https://127.0.0.1:33889"}},
-    ],
+    "contexts": [{"name": "production"}, {"name": "kind-fastapi-dapr-agent"}],
 }
 
 
@@ -38,22 +32,45 @@ def test_context_that_does_not_exist_is_named(cluster: str, context: str | None)
         choose_context(cluster, context, {"contexts": []})
 
 
-def test_server_of_a_context() -> None:
-    assert server_of("production", KNOWN) == "https://production.example:6443"
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What an engine is asked that has one container, on one network."""
+    asked: list[str] = []
+
+    def output(*command: str) -> str:
+        asked.append(" ".join(command[:3]))
+        return "bridge kind\n" if "ls" in command else "\n172.18.0.2/16 \n"
+
+    monkeypatch.setattr(kubeconfig, "output", output)
+    return asked
 
 
 @pytest.mark.parametrize(
-    ("server", "local"),
+    "server", ["https://127.0.0.1:33889", "https://[::1]:6443", "https://localhost:6443", "https://172.18.0.2:6443"]
+)
+@pytest.mark.usefixtures("asked")
+def test_loopback_and_containers_of_this_machine_are_local(server: str) -> None:
+    assert is_local({"server": server})
+    assert not is_local({"server": server, "proxy-url": "http://proxy.example"})
+
+
+@pytest.mark.parametrize(
+    "server",
     [
-        ("https://127.0.0.1:33889", True),
-        ("https://[::1]:6443", True),
-        ("https://localhost:6443", True),
-        ("https://172.18.0.2:6443", True),
-        ("https://172.18.0.3:6443", False),
-        ("https://production.example:6443", False),
-        ("https://127.0.0.1.example:6443", False),
-        ("not an address", False),
+        "https://172.18.0.3:6443",
+        "https://production.example:6443",
+        "https://127.0.0.1.example:6443",
+        "not an address",
+        "https://[not-an-address",
     ],
 )
-def test_only_loopback_and_containers_of_this_machine_are_local(server: str, local: bool) -> None:  # noqa: FBT001 -- data
-    assert is_local(server, {"172.18.0.2"}) is local
+@pytest.mark.usefixtures("asked")
+def test_nothing_else_is_local(server: str) -> None:
+    assert not is_local({"server": server})
+
+
+def test_the_engine_is_not_asked_about_loopback(asked: list[str]) -> None:
+    assert is_local({"server": "https://127.0.0.1:33889"})
+    assert asked == []
+    assert is_local({"server": "https://172.18.0.2:6443"})
+    assert asked == ["docker network ls", "docker network inspect"]
