@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from acceptance.harness.catalogue import TIERS
+from cluster.paths import CHECKOUT
+
+OVERLAYS = CHECKOUT / "overlays"
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,12 @@ TABLE = (
         choices=("auto", "kind", "minikube", "current"),
     ),
     Option("context", "", "context of the kubeconfig to use; naming it also allows a cluster that is not local"),
-    Option("overlay", "", "apply overlays/NAME before the run (default: test what is deployed)"),
+    Option(
+        "overlay",
+        "",
+        "apply overlays/NAME before the run (default: test what is deployed)",
+        choices=tuple(sorted(one.parent.name for one in OVERLAYS.glob("*/kustomization.yaml"))),
+    ),
     Option(
         "keep",
         "never",
@@ -82,7 +90,7 @@ def parse(config: pytest.Config) -> Options:
     """The run's options. Raises pytest.UsageError naming the option that is wrong."""
     values = {option.name: config.getoption(f"acceptance_{option.name}") for option in TABLE}
     for option in TABLE:
-        if option.choices and values[option.name] not in option.choices:
+        if option.choices and values[option.name] not in {option.default, *option.choices}:
             raise pytest.UsageError(f"--{option.name} ({option.variable}): {values[option.name]!r} is none of "
                                     f"{', '.join(option.choices)}")  # fmt: skip
     try:

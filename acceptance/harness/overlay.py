@@ -1,16 +1,17 @@
 """An overlay applied for the length of a run."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from acceptance.harness import system
-from acceptance.harness.errors import EnvironmentNotReadyError
+from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteError
 from acceptance.harness.kubectl import Kubectl, KubectlError
+from acceptance.harness.options import OVERLAYS
 
-OVERLAYS = Path(__file__).parents[2] / "overlays"
+APPLIED_S = 120
 ROLLED_OUT_S = 300
 REMOVED_S = 180
 Identity = tuple[str, str, str]
@@ -20,27 +21,41 @@ Identity = tuple[str, str, str]
 def applied(kubectl: Kubectl, name: str, keep: Callable[[], bool]) -> Iterator[None]:
     """Apply overlays/NAME and wait; at the end remove what this created, unless `keep` says otherwise.
 
-    Objects and namespaces that were there before stay. Raises EnvironmentNotReadyError for an unknown overlay or one
-    that the cluster refuses.
+    Objects and namespaces that were there before stay. Raises EnvironmentNotReadyError for one that the cluster
+    refuses, UndoIncompleteError naming what was not removed.
     """
     folder = OVERLAYS / name
-    if not (folder / "kustomization.yaml").is_file():
-        known = ", ".join(sorted(one.parent.name for one in OVERLAYS.glob("*/kustomization.yaml")))
-        raise EnvironmentNotReadyError(f"there is no overlay {name!r}: {known}")
-    before = _existing(kubectl, folder)
+    with _required(name):
+        before = _existing(kubectl, folder).keys()
     try:
-        kubectl.run("apply", "-k", str(folder), timeout_s=120)
-    except KubectlError as error:
-        raise EnvironmentNotReadyError(f"overlay {name} cannot be applied: {error}") from error
-    try:
+        with _required(name):
+            kubectl.run("apply", "-k", str(folder), timeout_s=APPLIED_S)
         for app in (system.AGENT, system.CALLER):
             _wait(kubectl, f"deployment/{app}")
         yield
     finally:
+        if not keep():
+            _remove_new(kubectl, folder, before)
+
+
+@contextmanager
+def _required(name: str) -> Iterator[None]:
+    try:
+        yield
+    except KubectlError as error:
+        raise EnvironmentNotReadyError(f"overlay {name} cannot be applied: {error}") from error
+
+
+def _remove_new(kubectl: Kubectl, folder: Path, before: Collection[Identity]) -> None:
+    left = f"what overlay {folder.name} created"
+    try:
         new = {identity: one for identity, one in _existing(kubectl, folder).items() if identity not in before}
-        if new and not keep():
+        left = ", ".join(" ".join(identity) for identity in new)
+        if new:
             objects = {"apiVersion": "v1", "kind": "List", "items": list(new.values())}
             kubectl.run("delete", "--ignore-not-found", "-f", "-", stdin=json.dumps(objects), timeout_s=REMOVED_S)
+    except KubectlError as error:
+        raise UndoIncompleteError(f"not all of this was removed: {left}: {error}") from error
 
 
 def _wait(kubectl: Kubectl, workload: str) -> None:

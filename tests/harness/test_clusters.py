@@ -2,22 +2,33 @@
 
 import hashlib
 import json
+import re
 import stat
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from pytest_kubernetes.providers import select_provider_manager  # type: ignore[import-untyped]  # ships no types
 
-from acceptance.harness import overlay
-from acceptance.harness.errors import EnvironmentNotReadyError
+from acceptance.harness import command, overlay
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.environment import require_disk
+from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteError
 from acceptance.harness.kubeconfig import private_copy
-from acceptance.harness.kubectl import Kubectl
+from acceptance.harness.kubectl import Kubectl, KubectlError
 
-KUBECONFIG = """
+MINIFIED = """
 current-context: kind-fastapi-dapr-agent
 contexts: [{name: kind-fastapi-dapr-agent, context: {cluster: c, user: u}}]
 clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
 users: [{name: u, user: {token: hunter2}}]
+"""
+KUBECONFIG = MINIFIED + "# the rest: another's token"
+# config view [--minify ...]: what kubectl makes of the user's file.
+KUBECTL = """
+[ "$1" = config ] || exit 0
+case "$*" in *--minify*) sed '/^# the rest/d' {file} ;; *) cat {file} ;; esac
 """
 
 
@@ -32,7 +43,7 @@ def users_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's kubeconfig, a kubectl that shows it and answers for its cluster, and an engine that does not run."""
     file = tmp_path / "config"
     file.write_text(KUBECONFIG)
-    executable(tmp_path / "kubectl", f'[ "$1" = config ] && cat {file}\nexit 0')
+    executable(tmp_path / "kubectl", KUBECTL.format(file=file))
     executable(tmp_path / "docker", "echo Cannot connect to the Docker daemon >&2; exit 1")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("KUBECONFIG", str(file))
@@ -49,6 +60,33 @@ def test_a_run_works_on_a_private_copy_and_leaves_the_users_file_as_it_is(users_
     assert hashlib.sha256(users_kubeconfig.read_bytes()).hexdigest() == before
 
 
+@pytest.mark.usefixtures("users_kubeconfig")
+def test_the_private_copy_holds_one_context_and_its_credentials_only() -> None:
+    with private_copy("auto", None) as kubectl:
+        assert kubectl.kubeconfig.read_text() == MINIFIED
+
+
+def test_a_context_without_its_cluster_is_named(users_kubeconfig: Path, tmp_path: Path) -> None:
+    cannot = "case $* in *--minify*) echo 'error: cannot locate cluster c' >&2; exit 1 ;; esac"
+    executable(tmp_path / "kubectl", f"{cannot}\ncat {users_kubeconfig}")
+    with pytest.raises(EnvironmentNotReadyError, match="cannot locate cluster c"), private_copy("auto", None):
+        pass
+    users_kubeconfig.write_text(re.sub("clusters:.*", "clusters: null", MINIFIED))
+    executable(tmp_path / "kubectl", f"cat {users_kubeconfig}")
+    with pytest.raises(EnvironmentNotReadyError, match="names no cluster"), private_copy("auto", None):
+        pass
+
+
+@pytest.mark.usefixtures("users_kubeconfig")
+def test_a_kubectl_that_does_not_answer_is_the_environments_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executable(tmp_path / "kubectl", "exec sleep 10")
+    monkeypatch.setattr(command, "ANSWERED_S", 0.1)
+    with pytest.raises(EnvironmentNotReadyError, match="kubectl config view: no answer"), private_copy("auto", None):
+        pass
+
+
 def test_the_plugin_deletes_a_kubeconfig_that_it_is_given(users_kubeconfig: Path, tmp_path: Path) -> None:
     """Why it only ever gets a copy; when this fails, the plugin has mended its ways."""
     copy = tmp_path / "copy"
@@ -60,7 +98,7 @@ def test_the_plugin_deletes_a_kubeconfig_that_it_is_given(users_kubeconfig: Path
 
 
 def test_a_cluster_that_is_not_local_has_to_be_named(users_kubeconfig: Path) -> None:
-    users_kubeconfig.write_text(KUBECONFIG.replace("127.0.0.1", "192.0.2.1"))
+    users_kubeconfig.write_text(MINIFIED.replace("127.0.0.1", "192.0.2.1"))
     with pytest.raises(EnvironmentNotReadyError, match="--context kind-fastapi-dapr-agent"), private_copy("auto", None):
         pass
     with private_copy("auto", "kind-fastapi-dapr-agent") as kubectl:
@@ -70,27 +108,85 @@ def test_a_cluster_that_is_not_local_has_to_be_named(users_kubeconfig: Path) -> 
 class Applying(Kubectl):
     """A kubectl whose cluster has the namespace before, and the Deployment only after it was applied."""
 
+    @property
+    def done(self) -> list[str]:
+        """What was asked, other than `get`."""
+        asked: list[str] = self.__dict__.setdefault("done_so_far", [])
+        return asked
+
+    @property
+    def refused(self) -> set[str]:
+        """Verbs that fail, once they have done what they can."""
+        verbs: set[str] = self.__dict__.setdefault("refused_verbs", set())
+        return verbs
+
     def run(self, *arguments: str, stdin: str | None = None, timeout_s: float = 30) -> str:
         """Answer `get`, remember what else was asked."""
-        done: list[str] = self.__dict__.setdefault("done", [])
-        if arguments[0] != "get":
-            done.append(f"{arguments[0]} {stdin or ''} {timeout_s:.0f}")
-            return ""
+        verb = arguments[0]
+        if verb != "get":
+            self.done.append(f"{verb} {stdin or ''} {timeout_s:.0f}")
+        if verb in self.refused:
+            raise KubectlError(f"{verb} is refused")
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fastapi-app"}}
         deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "namespace": "b"}}
-        return json.dumps({"items": [namespace, deployment] if done else [namespace]})
+        return json.dumps({"items": [namespace, deployment] if self.done else [namespace]})
+
+
+@pytest.fixture
+def applying(tmp_path: Path) -> Applying:
+    return Applying(tmp_path, "context")
+
+
+def deleted(kubectl: Applying) -> list[str]:
+    """What was asked to be deleted."""
+    return [one for one in kubectl.done if one.startswith("delete")]
 
 
 @pytest.mark.parametrize(("keep", "deletes"), [(False, 1), (True, 0)])
-def test_only_what_the_run_created_is_removed(tmp_path: Path, keep: bool, deletes: int) -> None:  # noqa: FBT001 -- data
-    kubectl = Applying(tmp_path, "context")
-    with overlay.applied(kubectl, "kind", lambda: keep):
+def test_only_what_the_run_created_is_removed(applying: Applying, keep: bool, deletes: int) -> None:  # noqa: FBT001 -- data
+    with overlay.applied(applying, "kind", lambda: keep):
         pass
-    deleted = [one for one in kubectl.__dict__["done"] if one.startswith("delete")]
-    assert len(deleted) == deletes
-    assert not [one for one in deleted if "Namespace" in one]
+    assert len(deleted(applying)) == deletes
+    assert not [one for one in deleted(applying) if "Namespace" in one]
 
 
-def test_an_overlay_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentNotReadyError, match="no overlay 'production': existing-backends"):
-        overlay.applied(Applying(tmp_path, "context"), "production", lambda: False).__enter__()
+def test_what_an_overlay_created_before_it_was_refused_is_removed(applying: Applying) -> None:
+    applying.refused.add("apply")
+    with pytest.raises(EnvironmentNotReadyError, match="apply is refused"):
+        overlay.applied(applying, "kind", lambda: False).__enter__()
+    assert "Deployment" in deleted(applying)[0]
+
+
+def test_an_overlay_that_cannot_be_looked_up_is_the_environments_fault(applying: Applying) -> None:
+    applying.refused.add("get")
+    with pytest.raises(EnvironmentNotReadyError, match="get is refused"):
+        overlay.applied(applying, "kind", lambda: False).__enter__()
+
+
+def test_what_could_not_be_removed_is_named(applying: Applying) -> None:
+    with pytest.raises(UndoIncompleteError, match="Deployment b a"), overlay.applied(applying, "kind", lambda: False):
+        applying.refused.add("delete")
+
+
+def nodes(answer: str) -> Cluster:
+    """A cluster that answers the question for its nodes so."""
+    return cast("Cluster", SimpleNamespace(kubectl=SimpleNamespace(run=lambda *_: answer)))
+
+
+def test_a_node_out_of_disk_is_named() -> None:
+    require_disk(nodes("one False\ntwo \n"))
+    with pytest.raises(EnvironmentNotReadyError, match="node three reports DiskPressure"):
+        require_disk(nodes("one False\nthree True\n"))
+
+
+def test_who_may_not_look_at_nodes_may_run_the_suite(applying: Applying, monkeypatch: pytest.MonkeyPatch) -> None:
+    applying.refused.add("get")
+    with pytest.raises(EnvironmentNotReadyError, match="nodes cannot be listed: get is refused"):
+        require_disk(Cluster(applying))
+    forbidden = 'Error from server (Forbidden): nodes is forbidden: User "a" cannot list resource "nodes"'
+
+    def refuse(*_: object, **__: object) -> str:
+        raise KubectlError(forbidden)
+
+    monkeypatch.setattr(Applying, "run", refuse)
+    require_disk(Cluster(applying))
