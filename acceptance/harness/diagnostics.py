@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 
 from acceptance.harness.catalogue import Entry
-from acceptance.harness.errors import UnmetError
+from acceptance.harness.errors import UnmetError, leaves
 from acceptance.harness.rules import first_finding
 from acceptance.harness.state import State
 
@@ -35,11 +35,11 @@ class Explanation:
 def explain(error: BaseException, entry: Entry, state: State | None, details: str) -> Explanation:
     """What was expected, what was seen, the likely cause and what to do next."""
     told = error if isinstance(error, UnmetError) else None
-    first_line = (str(error).splitlines() or [""])[0]
+    plain = "; ".join(f"{type(one).__name__}: {(str(one).splitlines() or [''])[0]}" for one in leaves(error))
     finding = first_finding(state) if state else None
     return Explanation(
         expected=told.expected if told else entry.checks,
-        seen=" ".join((told.seen if told else f"{type(error).__name__}: {first_line}").split()),
+        seen=" ".join((told.seen if told else plain).split()),
         since=f"waited {told.since_s:.1f} s" if told and told.since_s is not None else "",
         cause=finding.cause if finding else "none of the known ones; the files below have the logs and the traceback",
         look=finding.look if finding else "kubectl -n fastapi-app logs deploy/fastapi-dapr-agent -c fastapi",

@@ -36,7 +36,7 @@ class EnvironmentNotReadyError(Exception):
 
 
 class UndoIncompleteError(Exception):
-    """A fault could not be undone; names what is left to do by hand (exit 11)."""
+    """What a run did could not be undone; names what is left to do by hand (exit 11)."""
 
 
 def expect(holds: object, expected: str, seen: object) -> None:
@@ -50,9 +50,21 @@ CAUSES = {EnvironmentNotReadyError: ExitCode.NOT_READY, UndoIncompleteError: Exi
 PRECEDENCE = (ExitCode.UNDO_INCOMPLETE, ExitCode.NOT_READY, ExitCode.INTERRUPTED, ExitCode.FAILED)
 
 
+def leaves(error: BaseException) -> list[BaseException]:
+    """The errors that a group holds, at any depth; an error that is no group is its only one."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [one for inner in error.exceptions for one in leaves(inner)]
+
+
+def told(error: BaseException) -> str:
+    """What an error says, or all that it groups."""
+    return "; ".join(map(str, leaves(error)))
+
+
 def exit_codes(error: BaseException) -> set[int]:
-    """The exit code that an error calls for by itself, if any."""
-    return {code for kind, code in CAUSES.items() if isinstance(error, kind)}
+    """The exit codes that an error, or those that it groups, call for by themselves, if any."""
+    return {code for one in leaves(error) for kind, code in CAUSES.items() if isinstance(one, kind)}
 
 
 def most_urgent(codes: set[int], otherwise: int) -> int:

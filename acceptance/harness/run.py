@@ -11,7 +11,7 @@ import pytest
 from acceptance.harness import report
 from acceptance.harness.artifacts import Artifacts
 from acceptance.harness.diagnostics import explain
-from acceptance.harness.errors import ExitCode, UndoIncompleteError, exit_codes, most_urgent
+from acceptance.harness.errors import ExitCode, UndoIncompleteError, exit_codes, most_urgent, told
 from acceptance.harness.interruption import terminate_like_interrupt
 from acceptance.harness.masking import Masking
 from acceptance.harness.options import Options
@@ -87,9 +87,10 @@ class Run:
         result.duration_s += outcome.duration
         result.retries = self.waiting.retries
         if call.excinfo and outcome.failed:
-            if isinstance(call.excinfo.value, UndoIncompleteError):
-                item.session.shouldstop = str(call.excinfo.value)
-            self._causes |= exit_codes(call.excinfo.value)
+            codes = exit_codes(call.excinfo.value)
+            if ExitCode.UNDO_INCOMPLETE in codes:
+                item.session.shouldstop = told(call.excinfo.value)
+            self._causes |= codes
             details = self.artifacts.keep(f"failures/{result.entry.id}-{outcome.when}.txt", str(outcome.longrepr))
             explanation = explain(call.excinfo.value, result.entry, self._state(), details)
             result.fail(explanation)
@@ -106,11 +107,13 @@ class Run:
         """Write the reports and decide how the run ends, once everything is closed and undone."""
         try:
             yield
-        except UndoIncompleteError as error:
+        except (UndoIncompleteError, BaseExceptionGroup) as error:
             # After an interruption fixtures are closed here, and pytest would call their failure its own.
+            if ExitCode.UNDO_INCOMPLETE not in exit_codes(error):
+                raise
             self._causes.add(ExitCode.UNDO_INCOMPLETE)
-            self._stopped = str(error)
-            self.show(f"undo incomplete: {error}")
+            self._stopped = told(error)
+            self.show(f"undo incomplete: {self._stopped}")
         if self.options.plan or not self.folder.exists():
             return
         session.exitstatus = most_urgent(self._causes | {int(exitstatus)}, int(exitstatus))

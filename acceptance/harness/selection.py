@@ -9,7 +9,7 @@ from acceptance.harness.catalogue import ENTRIES, Entry, unproven
 from acceptance.harness.options import Options
 from acceptance.harness.plan import plan
 
-# The last net only: every wait has a deadline of its own.
+# The last net only, around the test alone: every wait has a deadline of its own, and fixtures may create a cluster.
 NET_FACTOR = 4
 NET_S = 120
 
@@ -21,8 +21,13 @@ class Selection:
         self._options = options
         self._show = show
 
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
         """Run what the chosen tiers hold, in the order of the criteria file; the file and the tests have to agree."""
+        if session.testsfailed and not config.option.continue_on_collection_errors:
+            # pytest's own way ends with 2, as if somebody had interrupted the run.
+            raise pytest.UsageError("a test file cannot be read")
         proofs = [(item, entry) for item in items if (entry := entry_of(item))]
         whole = [Path(arg).resolve() for arg in config.args] == [config.rootpath / "acceptance"]
         missing = unproven({entry.id for _, entry in proofs})
@@ -33,7 +38,7 @@ class Selection:
         chosen = [(item, entry) for item, entry in proofs if entry.tier in self._options.tiers]
         for item, entry in chosen:
             net_s = (NET_FACTOR * 60 * entry.minutes + NET_S) * self._options.time_scale
-            item.add_marker(pytest.mark.timeout(net_s))
+            item.add_marker(pytest.mark.timeout(net_s, func_only=True))
         ours, kept = [item for item, _ in proofs], [item for item, _ in chosen]
         config.hook.pytest_deselected(items=[item for item in ours if item not in kept])
         items[:] = [item for item in items if item not in ours] + kept

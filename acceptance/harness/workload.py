@@ -80,7 +80,9 @@ def require_hope(cluster: Cluster, pod: Pod) -> None:
 
 def require_admission(cluster: Cluster, workload: Workload) -> None:
     """Raise HopelessError when the API server refuses the workload's pods (quota, Pod Security)."""
-    events = cluster.core.list_namespaced_event(workload.namespace, field_selector="reason=FailedCreate").items
+    events = cluster.core.list_namespaced_event(
+        workload.namespace, field_selector="reason=FailedCreate", _request_timeout=10
+    ).items
     refused = [event.message or "" for event in events if (event.involved_object.name or "").startswith(workload.name)]
     if refused:
         raise HopelessError(f"{workload.reference}: pods are refused: {refused[-1]}")

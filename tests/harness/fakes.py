@@ -50,7 +50,9 @@ class Data:
     @property
     def core(self) -> SimpleNamespace:
         """Events of the namespace."""
-        return SimpleNamespace(list_namespaced_event=lambda *_, **__: SimpleNamespace(items=self.events))
+        return SimpleNamespace(
+            list_namespaced_event=lambda *_, _request_timeout, **__: SimpleNamespace(items=self.events)
+        )
 
     @property
     def kubectl(self) -> SimpleNamespace:

@@ -1,8 +1,11 @@
 """How a run ends, and what it says: a suite of its own is run for each case."""
 
+import json
 from xml.etree import ElementTree as ET
 
 import pytest
+
+from acceptance.harness import selection
 
 pytest_plugins = ["pytester"]
 
@@ -29,8 +32,13 @@ def undone():
     yield
     {afterwards}
 
+@pytest.fixture(scope="session")
+def also_undone():
+    yield
+    {also_afterwards}
+
 @proves("criterion-4-health")
-def test_one(entry, undone):
+def test_one(entry, undone, also_undone):
     {one}
 
 @proves("criterion-5-ready")
@@ -40,6 +48,8 @@ def test_another(entry):
 UNMET = 'raise UnmetError("200", "503: the broker is away", 1.5)'
 NOT_READY = 'raise EnvironmentNotReadyError("the fault did not bite")'
 NOT_UNDONE = 'raise UndoIncompleteError("scale kafka")'
+ALSO_NOT_UNDONE = 'raise UndoIncompleteError("remove toolbox")'
+BROKEN = "def"
 INTERRUPT = "raise KeyboardInterrupt"
 
 
@@ -51,9 +61,10 @@ class Suite:
         self._pytester = pytester
         pytester.makeconftest(CONFTEST)
 
-    def run(self, *arguments: str, one: str = "pass", another: str = "pass", afterwards: str = "pass") -> int:
+    def run(self, *arguments: str, **steps: str) -> int:
         """The exit code; what was printed is in `output`."""
-        self._pytester.makepyfile(test_it=TEST.format(one=one, another=another, afterwards=afterwards))
+        every = dict.fromkeys(("one", "another", "afterwards", "also_afterwards"), "pass")
+        self._pytester.makepyfile(test_it=TEST.format(**every | steps))
         plugins = ("-p", "no:schemathesis", "-p", "no:hypothesispytest")
         done = self._pytester.runpytest_inprocess(*plugins, *arguments, no_reraise_ctrlc=True)
         self.output = done.stdout.str() + done.stderr.str()
@@ -76,6 +87,10 @@ def suite(pytester: pytest.Pytester) -> Suite:
         (11, {"afterwards": NOT_UNDONE}),
         (11, {"one": NOT_READY, "another": UNMET, "afterwards": NOT_UNDONE}),
         (11, {"another": INTERRUPT, "afterwards": NOT_UNDONE}),
+        (11, {"afterwards": NOT_UNDONE, "also_afterwards": ALSO_NOT_UNDONE}),
+        (11, {"afterwards": NOT_UNDONE, "also_afterwards": UNMET}),
+        (11, {"another": INTERRUPT, "afterwards": NOT_UNDONE, "also_afterwards": ALSO_NOT_UNDONE}),
+        (4, {"one": BROKEN}),
     ],
 )
 def test_the_exit_code_tells_what_most_needs_a_hand(suite: Suite, code: int, steps: dict[str, str]) -> None:
@@ -88,11 +103,48 @@ def test_the_exit_code_tells_what_most_needs_a_hand(suite: Suite, code: int, ste
         (4, ["--time-scale=soon"]),
         (4, ["--seed=heads"]),
         (4, ["--cluster=somewhere"]),
+        (4, ["--overlay=production"]),
+        (4, ["--overlay=production", "--plan"]),
         (5, ["-k", "no-such-criterion"]),
     ],
 )
 def test_a_run_that_tests_nothing_does_not_pass(suite: Suite, code: int, arguments: list[str]) -> None:
     assert suite.run(*arguments) == code, suite.output
+
+
+@pytest.mark.parametrize("interrupted", ["pass", INTERRUPT])
+def test_undos_that_failed_together_are_all_named_and_reported(suite: Suite, interrupted: str) -> None:
+    suite.run(another=interrupted, afterwards=NOT_UNDONE, also_afterwards=ALSO_NOT_UNDONE)
+    report = json.loads((suite.folder / "artifacts/latest/report.json").read_text())
+    assert report["exit_code"] == 11
+    for told in (report["stopped"] or report["results"][-1]["failures"][0]["seen"], suite.output):
+        assert "scale kafka" in told
+        assert "remove toolbox" in told
+
+
+def test_a_test_file_that_cannot_be_read_is_shown(suite: Suite) -> None:
+    suite.run(one=BROKEN)
+    assert "SyntaxError" in suite.output
+    assert "interrupted" not in suite.output.lower()
+
+
+def test_an_overlay_of_the_environment_is_held_against_those_there_are(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCEPTANCE_OVERLAY", "production")
+    assert suite.run() == 4
+    assert "existing-backends" in suite.output
+
+
+def test_what_fixtures_create_may_take_longer_than_the_net_around_a_test(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "NET_S", 0)
+    monkeypatch.setattr(selection, "NET_FACTOR", 0.1)
+    slow = "import time; time.sleep(1)"
+    assert suite.run(afterwards=slow) == 0, suite.output
+    assert suite.run(one=slow) == 1
+    assert "Timeout" in suite.output
 
 
 def test_a_plan_touches_nothing(suite: Suite) -> None:
