@@ -40,7 +40,7 @@ class Faults:
         """Scale the StatefulSet to 0 and SIGKILL its container from the node; it comes back after `lasts_s`."""
         workload, pod = self.begin(target)
         node, container = Node(pod.node), pod.containers[target.container].id
-        entered = node.reachable()
+        entered = node.reachable(container)
         entry = self.journal.promise("scale", namespace=target.namespace, name=target.name, replicas=workload.desired)
         with self._undoing(entry, Fault(target, timeline, lasts_s)) as fault:
             if entered:
@@ -63,7 +63,7 @@ class Faults:
     def frozen(self, target: Target, timeline: Timeline, lasts_s: float = FROZEN_S) -> Iterator[Fault]:
         """Stop every process of a container from the node. Raises EnvironmentNotReadyError where that is impossible."""
         _, pod = self.begin(target)
-        node, container = self._entered(pod), pod.containers[target.container].id
+        node, container = self._entered(pod, target)
         entry = self.journal.promise("continue", node=pod.node, container=container)
         proof = self.proofs.get(target, nullcontext)
         with proof() as answered, self._undoing(entry, Fault(target, timeline, lasts_s)) as fault:
@@ -78,7 +78,7 @@ class Faults:
     def killed_in_place(self, target: Target, timeline: Timeline) -> Iterator[Fault]:
         """SIGKILL one container and leave its restart to kubelet; afterwards the pod is replaced: fresh back-off."""
         _, pod = self.begin(target)
-        node, container = self._entered(pod), pod.containers[target.container].id
+        node, container = self._entered(pod, target)
         entry = self.journal.promise("replace", namespace=pod.namespace, name=pod.name)
         with self._undoing(entry, Fault(target, timeline)) as fault:
             fault.bites("killed in place: SIGKILL from the node")
@@ -105,11 +105,11 @@ class Faults:
             self.journal.undo(entry)
             fault.undone = fault.timeline.note("fault", "undone", str(fault.target))
 
-    def _entered(self, pod: Pod) -> Node:
-        node = Node(pod.node)
-        if not node.reachable():
+    def _entered(self, pod: Pod, target: Target) -> tuple[Node, str]:
+        node, container = Node(pod.node), pod.containers[target.container].id
+        if not node.reachable(container):
             raise EnvironmentNotReadyError(f"node {pod.node} cannot be entered from here, so this fault is impossible")
-        return node
+        return node, container
 
     def _require_bite(self, bitten: object, otherwise: str) -> None:
         if not bitten:

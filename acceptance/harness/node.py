@@ -16,12 +16,12 @@ class Node:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def reachable(self, container_id: str = "") -> bool:
+    def reachable(self, container_id: str) -> bool:
         """Whether the node can be entered from here, and holds the container: another may bear its name by chance."""
         if not shutil.which("docker"):
             return False
         try:
-            return bool(self.pids(container_id)) if container_id else not self._sh("true")
+            return bool(self.pids(container_id))
         except EnvironmentNotReadyError:
             return False
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Generator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from acceptance.harness import report
 from acceptance.harness.artifacts import Artifacts
 from acceptance.harness.diagnostics import explain
 from acceptance.harness.errors import ExitCode, UndoIncompleteError, exit_codes, most_urgent, told
-from acceptance.harness.interruption import terminate_like_interrupt
+from acceptance.harness.interruption import terminate_like_interrupt, uninterrupted
 from acceptance.harness.masking import Masking
 from acceptance.harness.options import Options
 from acceptance.harness.port_forward import PortForward
@@ -101,12 +101,20 @@ class Run:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Remember why a run ended early."""
         self._stopped = str(excinfo.value) or excinfo.typename
+        self.show("interrupted: undoing what is open; a second signal waits for that")
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self) -> Generator[None, None, None]:
+        """Let no signal end what a fixture undoes halfway."""
+        with uninterrupted():
+            yield
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
         """Write the reports and decide how the run ends, once everything is closed and undone."""
         try:
-            yield
+            with suppress(KeyboardInterrupt), uninterrupted():
+                yield
         except (UndoIncompleteError, BaseExceptionGroup) as error:
             # After an interruption fixtures are closed here, and pytest would call their failure its own.
             if ExitCode.UNDO_INCOMPLETE not in exit_codes(error):

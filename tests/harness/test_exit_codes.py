@@ -49,6 +49,7 @@ UNMET = 'raise UnmetError("200", "503: the broker is away", 1.5)'
 NOT_READY = 'raise EnvironmentNotReadyError("the fault did not bite")'
 NOT_UNDONE = 'raise UndoIncompleteError("scale kafka")'
 ALSO_NOT_UNDONE = 'raise UndoIncompleteError("remove toolbox")'
+SIGNALLED = 'import signal; signal.raise_signal(signal.SIGINT); open("{}", "w").close()'
 BROKEN = "def"
 INTERRUPT = "raise KeyboardInterrupt"
 
@@ -110,6 +111,15 @@ def test_the_exit_code_tells_what_most_needs_a_hand(suite: Suite, code: int, ste
 )
 def test_a_run_that_tests_nothing_does_not_pass(suite: Suite, code: int, arguments: list[str]) -> None:
     assert suite.run(*arguments) == code, suite.output
+
+
+@pytest.mark.parametrize("before", ["pass", INTERRUPT])
+def test_another_signal_waits_until_everything_is_undone(suite: Suite, before: str) -> None:
+    steps = {"afterwards": SIGNALLED.format("undone"), "also_afterwards": SIGNALLED.format("also-undone")}
+    assert suite.run(another=before, **steps) == 2
+    assert (suite.folder / "undone").exists()
+    assert (suite.folder / "also-undone").exists()
+    assert (suite.folder / "artifacts" / "latest" / "report.json").exists()
 
 
 @pytest.mark.parametrize("interrupted", ["pass", INTERRUPT])

@@ -47,7 +47,7 @@ class World(Data):
         self.done.append(f"delete {name} {grace_s}")
         self.all_pods[""] = []
 
-    def reachable(self) -> bool:
+    def reachable(self, _container: str) -> bool:
         """Whether the node can be entered."""
         return self.entered
 
