@@ -142,8 +142,8 @@ class Monitor:
         await self._sidecar.get_state("readiness-check")
 
     async def _check_sidecar(self) -> None:
-        self._missing, metadata = None, await self._sidecar.metadata()
-        self._missing = missing_from(metadata)
+        self._missing = None
+        self._missing = missing_from(await self._sidecar.metadata())
         if self._missing:
             kafka_only = set(self._missing.values()) == {"pubsub"}
             raise CheckFailedError(f"not loaded by the sidecar: {', '.join(self._missing)}", kafka_only=kafka_only)

@@ -1,5 +1,6 @@
 """Liveness and readiness, with each dependency away in turn."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import NamedTuple
@@ -217,3 +218,17 @@ async def test_a_sidecar_without_a_component_is_restarted_once_its_backend_is_ba
         return world.sidecar.shutdowns
 
     await until("a shutdown of the sidecar", shutdowns, lambda count: count == 1, 2)
+
+
+async def test_a_sidecar_that_stopped_answering_is_not_restarted_for_what_it_lacked_before(
+    agent: httpx.AsyncClient, world: World
+) -> None:
+    await stop_broker(world)
+    await unload_pubsub(world)
+    await until_failing(agent, "pubsub", "dapr")
+    await hang_sidecar(world)
+    await until_failing(agent, "pubsub", "dapr", "statestore")
+    await world.broker.start()
+    await until_failing(agent, "dapr", "statestore")
+    await asyncio.sleep(1)  # twice the grace period
+    assert "POST /v1.0/shutdown" not in world.sidecar.requests
