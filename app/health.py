@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, Self
 
@@ -12,68 +10,13 @@ from app.broker import Broker
 from app.config import Settings
 from app.dapr import Sidecar
 from app.database import Database
+from app.dependency import CheckFailedError, Dependency
 from app.errors import DependencyUnavailableError
 from app.recovery import Recovery, missing_from
 
 logger = logging.getLogger(__name__)
-NOT_CHECKED = "not checked yet"
-
-
-class CheckFailedError(Exception):
-    """A check found its dependency wanting; `kafka_only` when state, queries and invocation work all the same."""
-
-    def __init__(self, reason: str, *, kafka_only: bool = False) -> None:
-        super().__init__(reason)
-        self.kafka_only = kafka_only
-
-
-@dataclass
-class Dependency:
-    """A dependency, the check that asks it, and what the check found last."""
-
-    name: str
-    check: Callable[[], Awaitable[None]]
-    retry_seconds: float
-    kafka_only: bool = False
-    error: str | None = NOT_CHECKED
-    since: datetime = field(default_factory=lambda: datetime.now(UTC))
-    latency_ms: float = 0.0
-
-    async def run(self, timeout_seconds: float) -> None:
-        """Check once, in this time at most."""
-        started = monotonic()
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await self.check()
-            self._found(None)
-        except TimeoutError:
-            self._found(f"no answer within {timeout_seconds:g} s")
-        except CheckFailedError as error:
-            self._found(str(error), kafka_only=error.kafka_only)
-        except DependencyUnavailableError as error:
-            self._found(error.reason)
-        except Exception as error:
-            logger.debug("Check of %s failed", self.name, exc_info=True)
-            self._found(f"the check itself failed: {error!r}")
-        self.latency_ms = round((monotonic() - started) * 1000, 1)
-
-    def report(self, *, serving: bool) -> dict[str, Any]:
-        """Describe what the check found; with `serving`, a failure that concerns Kafka alone does not count."""
-        error = None if serving and self.kafka_only else self.error
-        return {
-            "status": "failing" if error else "ok",
-            "since": self.since.isoformat(timespec="milliseconds"),
-            "error": error,
-            "latency_ms": self.latency_ms,
-        }
-
-    def _found(self, error: str | None, *, kafka_only: bool = False) -> None:
-        if (error is None) != (self.error is None) or self.error == NOT_CHECKED:
-            self.since = datetime.now(UTC)
-            logger.log(
-                logging.WARNING if error else logging.INFO, "Dependency %s is %s", self.name, error or "available"
-            )
-        self.error, self.kafka_only = error, kafka_only
+LATE_CHECKS = 3
+"""How many checks may have taken their longest, one after the other, until what they found last is worth nothing."""
 
 
 class Monitor:
@@ -83,14 +26,15 @@ class Monitor:
         self, settings: Settings, sidecar: Sidecar, database: Database, broker: Broker, is_draining: Callable[[], bool]
     ) -> None:
         period, backend_retry = settings.check_period_seconds, settings.backend_retry_seconds
+        stale = LATE_CHECKS * (period + settings.check_timeout_seconds)
         self.dependencies = {
             dependency.name: dependency
             for dependency in (
-                Dependency("api", self._check_api, period),
-                Dependency("database", database.check, backend_retry),
-                Dependency("dapr", self._check_sidecar, period),
-                Dependency("pubsub", broker.check, backend_retry),
-                Dependency("statestore", self._check_statestore, period),
+                Dependency("api", self._check_api, period, stale),
+                Dependency("database", database.check, backend_retry, stale),
+                Dependency("dapr", self._check_sidecar, period, stale),
+                Dependency("pubsub", broker.check, backend_retry, stale),
+                Dependency("statestore", self._check_statestore, period, stale),
             )
         }
         self._settings = settings
@@ -115,8 +59,10 @@ class Monitor:
         if error:
             raise DependencyUnavailableError(name, error)
 
-    def report(self, *, serving: bool = False) -> dict[str, dict[str, Any]]:
+    async def report(self, *, serving: bool = False) -> dict[str, dict[str, Any]]:
         """Report every dependency by name; `serving` leaves the broker, and what hangs on it alone, out."""
+        # at once: from SIGTERM on no answer may be yes
+        await self.dependencies["api"].run(self._settings.check_timeout_seconds)
         return {
             name: dependency.report(serving=serving)
             for name, dependency in self.dependencies.items()
@@ -131,7 +77,10 @@ class Monitor:
 
     async def _keep_recovering(self) -> None:
         while True:
-            await self._recover()
+            try:
+                await self._recover()
+            except Exception:
+                logger.exception("Recovery failed")
             await asyncio.sleep(self._settings.check_period_seconds)
 
     async def _check_api(self) -> None:

@@ -25,7 +25,7 @@ async def ready(
 
     503 when one is failing. `for=serving` leaves Kafka out: state, queries and invocation work without it.
     """
-    checks = monitor.report(serving=view == "serving")
+    checks = await monitor.report(serving=view == "serving")
     failing = [f"{name} ({check['error']})" for name, check in checks.items() if check["status"] != "ok"]
     if failing:
         raise ServiceError(503, f"not ready: {', '.join(failing)}", checks=checks)

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import NamedTuple
+from unittest.mock import AsyncMock, Mock
 
 import httpx
 import pytest
 
+from app.broker import Broker
 from app.config import Settings
 from app.main import create_app
+from app.recovery import Recovery
 from tests.app.broker import StandInBroker
 from tests.app.client import assert_problem, failing, running, until_failing, until_ready
 from tests.app.postgres import PostgresServer
@@ -199,7 +202,7 @@ async def test_ready_says_no_while_shutting_down(settings: Settings) -> None:
     async with running(app) as client:
         await until_ready(client)
         app.state.draining = True
-        await until_failing(client, "api")
+        assert failing((await client.get("/ready")).json()) == {"api"}, "expected it at once, not after the next check"
         assert_problem(await client.get("/ready", params={"for": "serving"}), 503, "shutting down")
 
 
@@ -232,3 +235,25 @@ async def test_a_sidecar_that_stopped_answering_is_not_restarted_for_what_it_lac
     await until_failing(agent, "dapr", "statestore")
     await asyncio.sleep(1)  # twice the grace period
     assert "POST /v1.0/shutdown" not in world.sidecar.requests
+
+
+async def test_a_check_that_no_longer_runs_counts_as_failing(
+    agent: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = AsyncMock(side_effect=asyncio.CancelledError)
+    monkeypatch.setattr(Broker, "_topics", ended)
+    await until_failing(agent, "pubsub")
+    assert_problem(await agent.get("/ready"), 503, "pubsub (last checked ")
+    assert_problem(await agent.post("/publish", json={"message": "m"}), 503, "pubsub")
+    assert ended.await_count == 1
+
+
+@pytest.mark.usefixtures("agent")
+async def test_recovery_goes_on_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = Mock(side_effect=RuntimeError)
+    monkeypatch.setattr(Recovery, "is_due", rule)
+
+    async def attempts() -> int:
+        return rule.call_count
+
+    await until("another attempt", attempts, lambda count: count > 1, 1)
