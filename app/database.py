@@ -74,14 +74,15 @@ class Database:
             raise DependencyUnavailableError("database", _reason(error)) from error
 
     async def check(self) -> None:
-        """Ask the server something, after making the tables when that is still to be done."""
+        """Ask the server whether it takes writes, after making the tables when that is still to be done."""
         async with self.connection() as connection:
             if not self._tables_made:
                 async with connection.transaction():
                     await connection.execute("SELECT pg_advisory_xact_lock($1)", SCHEMA_LOCK)
                     await connection.execute(SCHEMA)
                 self._tables_made = True
-            await connection.execute("SELECT 1")
+            if await connection.fetchval("SHOW transaction_read_only") == "on":
+                raise DependencyUnavailableError("database", "the server is read-only: every write would be refused")
 
 
 async def _keep_as_it_is(_: object) -> None:

@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import NamedTuple
 from unittest.mock import AsyncMock, Mock
 
+import asyncpg
 import httpx
 import pytest
 
@@ -144,6 +145,18 @@ async def test_ready_names_what_is_lost(
         await world.sidecar.start()
     if lose is stop_broker:
         await world.broker.start()
+
+
+async def test_ready_names_a_database_that_takes_no_writes(agent: httpx.AsyncClient, sql: asyncpg.Connection) -> None:
+    await sql.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+    try:
+        await sql.execute("SELECT pg_reload_conf()")
+        await until_failing(agent, "database")
+        assert_problem(await agent.get("/ready"), 503, "database (the server is read-only")
+    finally:
+        await sql.execute("ALTER SYSTEM RESET default_transaction_read_only")
+        await sql.execute("SELECT pg_reload_conf()")
+    await until_ready(agent, within_seconds=1)
 
 
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
