@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Validati
 from app.dapr import DEAD_LETTER_TOPIC, TOPIC
 from app.database import Database
 from app.delivery import MAX_OFFSET, MAX_PARTITION, Delivery
-from app.events import DEAD_LETTER_TYPE
+from app.events import DEAD_LETTER_TYPE, MAX_ID
 from app.values import check_line, decode_base64
 
 RECORD = """
@@ -25,6 +25,9 @@ FROM dead_letters ORDER BY recorded_at
 FIND = "SELECT * FROM dead_letters WHERE id = $1 ORDER BY replayed_at NULLS FIRST, recorded_at LIMIT 1"
 RECORD_REPLAY = "UPDATE dead_letters SET replayed_at = clock_timestamp() WHERE position = $1"
 
+MAX_TOPIC = 249
+"""Kafka's own limit."""
+
 Line = Annotated[str, AfterValidator(check_line)]
 Base64 = Annotated[bytes, BeforeValidator(decode_base64)]
 
@@ -32,14 +35,14 @@ Base64 = Annotated[bytes, BeforeValidator(decode_base64)]
 class DeadLetter(BaseModel):
     """An event that was given up, and why."""
 
-    id: Line
+    id: Annotated[Line, Field(max_length=MAX_ID)]
     reason: Line
     attempts: Annotated[int, Field(ge=0, lt=2**31)]
     partition: Annotated[int, Field(ge=0, le=MAX_PARTITION)] | None
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] | None
     record_key: Line = ""
     original_base64: Base64
-    topic: Line = TOPIC
+    topic: Annotated[Line, Field(max_length=MAX_TOPIC)] = TOPIC
 
     @classmethod
     def of(cls, delivery: Delivery) -> Self:
@@ -56,15 +59,14 @@ class DeadLetter(BaseModel):
             offset=delivery.offset,
             record_key=delivery.record_key,
             original_base64=delivery.record,
-            topic=delivery.topic or DEAD_LETTER_TOPIC,
+            topic=delivery.topic[:MAX_TOPIC] or DEAD_LETTER_TOPIC,
         )
 
     @property
     def position(self) -> str:
-        """Where the original is in its topic; when that is not known, what tells it from others."""
-        if self.partition is None or self.offset is None:
-            return f"sha256:{sha256(self.original_base64).hexdigest()}"
-        return f"{self.topic}/{self.partition}:{self.offset}"
+        """Where the original is in its topic, if known, and what tells it from others: offsets may start anew."""
+        place = "" if self.partition is None or self.offset is None else f"{self.topic}/{self.partition}:{self.offset}/"
+        return f"{place}sha256:{sha256(self.original_base64).hexdigest()}"
 
 
 async def record(database: Database, delivery: Delivery) -> DeadLetter:

@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS processed_events (
     "partition" integer,
     "offset"    bigint,
     applied_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-    digest      bytea
+    digest      bytea NOT NULL
 );
 CREATE INDEX IF NOT EXISTS processed_events_by_key ON processed_events (key, applied_at);
 
@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS failed_events (
     first_failed_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_failed_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     dead_lettered_at timestamptz,
-    digest           bytea NOT NULL DEFAULT '',
+    digest           bytea NOT NULL,
     PRIMARY KEY (id, digest)
 );
 
@@ -54,7 +54,8 @@ CREATE TABLE IF NOT EXISTS outbox (
 );
 CREATE INDEX IF NOT EXISTS outbox_in_order ON outbox (published_at, number);
 
--- What is in the dead letter topic. position is the original record's where that is known, else the dead letter's own.
+-- What is in the dead letter topic. position is the original record's where that is known, else the dead letter's own,
+-- with a digest of the record.
 CREATE TABLE IF NOT EXISTS dead_letters (
     position    text PRIMARY KEY,
     "partition" integer,
@@ -68,14 +69,3 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     replayed_at timestamptz
 );
 CREATE INDEX IF NOT EXISTS dead_letters_by_id ON dead_letters (id);
-
--- Tables of version 0.1.0 before digests. ALTER TABLE would lock them at every start, so it is asked first.
-DO $$ BEGIN
-    IF NOT EXISTS (
-        SELECT FROM pg_attribute WHERE attrelid = to_regclass('failed_events') AND attname = 'digest' AND NOT attisdropped
-    ) THEN
-        ALTER TABLE processed_events ADD COLUMN IF NOT EXISTS digest bytea;
-        ALTER TABLE failed_events ADD COLUMN digest bytea NOT NULL DEFAULT '', DROP CONSTRAINT failed_events_pkey;
-        ALTER TABLE failed_events ADD PRIMARY KEY (id, digest);
-    END IF;
-END $$;

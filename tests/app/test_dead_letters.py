@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import sys
+from hashlib import sha256
+from secrets import token_hex
 from typing import Any
 from uuid import uuid4
 
@@ -63,7 +65,7 @@ async def test_what_the_handler_gave_up_is_recorded_with_reason_attempts_and_ori
     assert letter.pop("recorded_at")
     assert "message" in letter.pop("reason")
     assert letter == {
-        "position": "agent-events/5:55",
+        "position": f"agent-events/5:55/sha256:{sha256(record).hexdigest()}",
         "partition": 5,
         "offset": 55,
         "id": event["id"],
@@ -91,14 +93,35 @@ async def test_what_the_sidecar_refused_is_recorded_with_its_bytes_and_position(
     assert status == "SUCCESS"
     (letter,) = await recorded(sql)
     assert (letter["id"], letter["reason"], letter["attempts"]) == (event["id"], "refused by the sidecar", 0)
-    assert (letter["position"], letter["original"], letter["key"]) == ("agent-events/2:22", record, "k")
+    assert (letter["original"], letter["key"]) == (record, "k")
+    assert letter["position"].startswith("agent-events/2:22/")
 
 
+async def test_a_letter_at_an_offset_that_was_used_before_is_recorded_too(
+    agent: httpx.AsyncClient, sql: asyncpg.Connection
+) -> None:
+    records = [json.dumps(cloud_event({"message": "m"})).encode() for _ in range(2)]
+    for record in records * 2:
+        assert await deliver(agent, record, 2, 22, route="/dead-letters") == "SUCCESS"
+    assert [letter["original"] for letter in await recorded(sql)] == records
+
+
+async def test_a_topic_of_any_length_keeps_no_letter_from_being_recorded(
+    agent: httpx.AsyncClient, sql: asyncpg.Connection
+) -> None:
+    assert await deliver(agent, b"x", route="/dead-letters", __topic=LONG) == "SUCCESS"
+    assert len(await recorded(sql)) == 1
+
+
+LONG = token_hex(4000)
+"""More than a row of an index holds, compressed too."""
 LETTER = {"id": "x", "reason": "r", "attempts": 1, "partition": 1, "offset": 1, "original_base64": "eA=="}
 BAD_LETTERS = [
     LETTER | change
     for change in (
         {"id": None},
+        {"id": LONG},
+        {"topic": LONG},
         {"reason": "a\0b"},
         {"attempts": 2**31},
         {"partition": -1},
