@@ -11,14 +11,13 @@ from app.database import Database
 from app.delivery import Delivery, IndigestibleError
 
 # One statement is one transaction and one round trip: only the delivery that inserts the id has an effect.
-# An id that was applied before digests were kept counts as applied with the same data.
 APPLY = """
 WITH delivered AS (
     INSERT INTO processed_events AS processed (id, key, message, metadata, "partition", "offset", digest)
     VALUES ($1, $2, $3, $4, $6, $7, $8)
     ON CONFLICT (id) DO UPDATE SET
-        deliveries = processed.deliveries + (coalesce(processed.digest, excluded.digest) = excluded.digest)::integer
-    RETURNING deliveries, coalesce(digest, $8) = $8 AS same_data
+        deliveries = processed.deliveries + (processed.digest = excluded.digest)::integer
+    RETURNING deliveries, digest = $8 AS same_data
 ), effect AS (
     INSERT INTO effects (event_id, key, amount) SELECT $1, $2, $5 FROM delivered WHERE deliveries = 1 AND same_data
 ), total AS (
@@ -34,7 +33,7 @@ ON CONFLICT (id, digest) DO UPDATE SET
     reason = excluded.reason, last_failed_at = excluded.last_failed_at
 RETURNING attempts, first_failed_at, dead_lettered_at IS NOT NULL AS dead_lettered
 """
-RECORD_DEAD_LETTER = "UPDATE failed_events SET dead_lettered_at = clock_timestamp() WHERE id = $1 AND digest = $2"
+END_FAILURE = "UPDATE failed_events SET dead_lettered_at = clock_timestamp() WHERE id = $1 AND digest = $2"
 FORGET_FAILURES = "DELETE FROM failed_events WHERE id = $1 AND dead_lettered_at IS NOT NULL"
 EVENTS = """
 SELECT id, key, message, metadata, 'applied' AS status, deliveries AS attempts, "partition", "offset", applied_at
@@ -91,10 +90,10 @@ async def record_failure(database: Database, delivery: Delivery, reason: str) ->
     return Failure(**row)
 
 
-async def record_dead_letter(database: Database, delivery: Delivery) -> None:
-    """Note that a failed event is in the dead letter topic."""
+async def end_failure(database: Database, delivery: Delivery) -> None:
+    """Note that a failed event is in the dead letter topic and has no attempts left."""
     async with database.connection() as connection:
-        await connection.execute(RECORD_DEAD_LETTER, delivery.id, delivery.digest)
+        await connection.execute(END_FAILURE, delivery.id, delivery.digest)
 
 
 async def forget_failures(database: Database, event_id: str) -> None:

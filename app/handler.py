@@ -52,6 +52,8 @@ class Handler:
         return status
 
     async def _apply(self, delivery: Delivery) -> tuple[Status, str]:
+        # daprd tries again each second: connections in vain would use up the refusals that the sidecar needs
+        self._monitor.require("database")
         try:
             applied = await effects.apply(self._database, delivery)
         except DependencyUnavailableError:
@@ -83,5 +85,5 @@ class Handler:
             "original_base64": b64encode(delivery.record).decode(),
         }
         await self._sidecar.publish(DEAD_LETTER_TOPIC, delivery.id, DEAD_LETTER_TYPE, data)
-        await effects.record_dead_letter(self._database, delivery)
+        await effects.end_failure(self._database, delivery)
         return Status.SUCCESS, f"dead-lettered: {reason}"

@@ -10,20 +10,21 @@ from app.errors import DependencyUnavailableError
 from app.handler import Status
 from app.limits import BodyTooLargeError
 from app.routes.subscribe import BODY, Reply, reply
-from app.services import AgentDatabase
+from app.services import AgentDatabase, AgentMonitor
 
 router = APIRouter(tags=["dapr"])
 logger = logging.getLogger(__name__)
 
 
 @router.post("/dead-letters", openapi_extra=BODY, response_model=Reply)
-async def record_dead_letter(request: Request, database: AgentDatabase) -> Response:
+async def receive_dead_letter(request: Request, database: AgentDatabase, monitor: AgentMonitor) -> Response:
     """Record a delivered dead letter, once however often it is delivered. Always 200, whatever the body.
 
     `SUCCESS`: recorded. `RETRY`: the database is away. `DROP`: a body larger than any record of the topic.
     """
     try:
         delivery = Delivery.of(await request.body(), request.headers)
+        monitor.require("database")
         letter = await dead_letters.record(database, delivery)
     except BodyTooLargeError as error:
         logger.warning("A dead letter was dropped: %s", error.detail)

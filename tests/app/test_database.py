@@ -86,29 +86,3 @@ async def test_a_bad_question_about_events_is_refused(agent: httpx.AsyncClient, 
 async def test_a_key_without_events_has_empty_totals(agent: httpx.AsyncClient) -> None:
     body = (await agent.get("/events?key=nobody")).json()
     assert body == {"key": "nobody", "totals": {"count": 0, "amount": 0}, "events": []}
-
-
-AS_OF_0_1_0 = """
-TRUNCATE processed_events, failed_events;
-DROP TABLE outbox, dead_letters;
-ALTER TABLE processed_events DROP COLUMN digest;
-ALTER TABLE failed_events DROP COLUMN digest;
-ALTER TABLE failed_events ADD CONSTRAINT failed_events_pkey PRIMARY KEY (id);
-INSERT INTO processed_events (id, key, message, metadata) VALUES ('old', '', 'm', '{}');
-INSERT INTO failed_events (id, reason) VALUES ('bad', 'r')
-"""
-
-
-async def test_tables_of_an_earlier_version_are_brought_up_to_date(
-    agent: httpx.AsyncClient, settings: Settings, sql: asyncpg.Connection
-) -> None:
-    await sql.execute(AS_OF_0_1_0)
-    async with Database(settings) as database:
-        await asyncio.gather(database.check(), database.check())
-
-    assert await deliver(agent, cloud_event({"message": "m"}, id="old")) == "SUCCESS"
-    assert (await agent.get("/events/old")).json()["attempts"] == 2
-    assert await deliver(agent, cloud_event({}, id="bad")) == "SUCCESS"
-    assert await sql.fetchval("SELECT count(*) FROM failed_events WHERE id = 'bad'") == 2
-    queued = await agent.post("/publish", json={"message": "m"}, headers={"Prefer": "respond-async"})
-    assert queued.status_code == 202

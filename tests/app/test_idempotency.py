@@ -101,19 +101,6 @@ async def test_a_key_that_only_the_handler_sees_used_again_is_dead_lettered_each
     assert (seen["status"], seen["metadata"], seen["attempts"]) == ("applied", EVENT["metadata"], 2)
 
 
-async def test_an_event_applied_before_digests_were_kept_is_not_taken_for_another(
-    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection
-) -> None:
-    key = uuid4().hex
-    await apply(agent, key, EVENT)
-    await sql.execute("UPDATE processed_events SET digest = NULL WHERE id = $1", key)
-    assert await apply(agent, key, EVENT) == "SUCCESS"
-    assert await apply(agent, key, OTHER) == "SUCCESS"
-    assert not sidecar.published
-    assert (await publish(agent, key, OTHER)).status_code == 200
-    assert await sql.fetchval("SELECT count(*) FROM effects WHERE event_id = $1", key) == 1
-
-
 async def test_two_poison_events_under_one_id_are_both_dead_lettered(
     agent: httpx.AsyncClient, sidecar: StandInSidecar
 ) -> None:

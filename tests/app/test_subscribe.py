@@ -277,6 +277,21 @@ async def test_without_the_database_events_are_retried_and_applied_later(
     assert [await deliver(agent, event) for event in events] == ["SUCCESS", "SUCCESS"]
 
 
+@pytest.mark.parametrize("route", ["/subscribe", "/dead-letters"])
+async def test_a_database_that_was_away_is_left_to_the_check(
+    settings: Settings, postgres: PostgresServer, route: str
+) -> None:
+    async with running(create_app(settings.model_copy(update={"backend_retry_seconds": 3}))) as client:
+        await until_ready(client)
+        postgres.stop()
+        await until_failing(client, "database")
+        postgres.restore()
+        event = cloud_event({"message": "m"})
+        assert await deliver(client, event, route=route) == "RETRY"
+        await until_ready(client)
+        assert await deliver(client, event, route=route) == "SUCCESS"
+
+
 async def test_tables_are_made_when_the_database_comes_after_the_agent(
     settings: Settings, postgres: PostgresServer, sql: asyncpg.Connection
 ) -> None:
