@@ -64,7 +64,7 @@ for method in ("GET", "POST", "DELETE"):
         invoke,
         methods=[method],
         operation_id=f"invoke_{method.lower()}",
-        responses=problems(400, 413, 503),
+        responses=problems(400, 408, 413, 503),
     )
 
 
@@ -88,7 +88,7 @@ def create_app(settings: CallerSettings | None = None) -> FastAPI:
 
     app = FastAPI(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False)
     app.state.draining = False
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, seconds=settings.body_timeout_seconds)
     app.add_middleware(Drain)
     add_handlers(app)
     app.include_router(router)

@@ -32,8 +32,10 @@ class ServiceSettings(BaseSettings):
     """Part of the sidecar's contract; the app itself speaks HTTP to it."""
     sidecar_timeout_seconds: Seconds = 2.0
     """Longest wait for one answer of the sidecar; clients are promised an answer within 3 s."""
+    body_timeout_seconds: Seconds = 4.0
+    """Longest wait for the whole of a request's body; clients are promised some answer within 5 s."""
     drain_seconds: Annotated[float, Field(ge=0, le=300)] = 3.0
-    """From SIGTERM on `/ready` says no and requests are still served, for this long."""
+    """From SIGTERM on `/ready` says no and requests are still served, for this long (`app/__main__.py`)."""
     graceful_shutdown_seconds: Annotated[int, Field(ge=1, le=300)] = 10
     """After draining, longest wait for requests in flight."""
 

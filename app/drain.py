@@ -1,4 +1,4 @@
-"""The time between SIGTERM and the end: requests are still served, and clients told to go elsewhere."""
+"""How clients are told to go elsewhere between SIGTERM and the end; `app/__main__.py` has the sequence."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -1,4 +1,6 @@
-"""Limits on the size of request bodies."""
+"""Limits on request bodies: their size, and the time they take to come."""
+
+import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,23 +23,43 @@ class BodyTooLargeError(ServiceError):
         super().__init__(413, f"body: at most {limit // KIB} KiB")
 
 
-class BodyLimit:
-    """Raise BodyTooLargeError in whoever reads a body beyond the route's limit, before the whole of it is in memory."""
+class BodyLateError(ServiceError):
+    """The body did not come in time: 408. The connection is closed: what is still to come would not be a request."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, seconds: float) -> None:
+        super().__init__(408, f"body: not complete within {seconds:g} s", {"Connection": "close"})
+
+
+class BodyLimit:
+    """Raise BodyTooLargeError in whoever reads a body beyond the route's limit, before the whole of it is in memory.
+
+    BodyLateError where the body is not complete in time.
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
         self.app = app
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, counting."""
+        """Pass the request on, counting and timing."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         limit = LIMITS_BYTES.get(scope["path"], DEFAULT_BYTES)
+        deadline = asyncio.get_running_loop().time() + self._seconds
         size = 0
+        more = True
 
         async def limited() -> Message:
-            nonlocal size
-            message = await receive()
+            nonlocal size, more
+            if not more:  # what is waited for now is the client's leaving
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError as error:
+                raise BodyLateError(self._seconds) from error
+            more = message.get("more_body", False)
             size += len(message.get("body", b""))
             if size > limit:
                 raise BodyTooLargeError(limit)

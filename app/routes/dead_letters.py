@@ -8,7 +8,7 @@ from app import dead_letters
 from app.delivery import Delivery
 from app.errors import DependencyUnavailableError
 from app.handler import Status
-from app.limits import BodyTooLargeError
+from app.limits import BodyLateError, BodyTooLargeError
 from app.routes.subscribe import BODY, Reply, reply
 from app.services import AgentDatabase, AgentMonitor
 
@@ -20,7 +20,8 @@ logger = logging.getLogger(__name__)
 async def receive_dead_letter(request: Request, database: AgentDatabase, monitor: AgentMonitor) -> Response:
     """Record a delivered dead letter, once however often it is delivered. Always 200, whatever the body.
 
-    `SUCCESS`: recorded. `RETRY`: the database is away. `DROP`: a body larger than any record of the topic.
+    `SUCCESS`: recorded. `RETRY`: the database is away, or the body was cut short. `DROP`: a body larger than
+    any record of the topic.
     """
     try:
         delivery = Delivery.of(await request.body(), request.headers)
@@ -29,7 +30,7 @@ async def receive_dead_letter(request: Request, database: AgentDatabase, monitor
     except BodyTooLargeError as error:
         logger.warning("A dead letter was dropped: %s", error.detail)
         return reply(Status.DROP)
-    except DependencyUnavailableError as error:
+    except (DependencyUnavailableError, BodyLateError) as error:
         logger.warning("A dead letter waits: %s", error.detail)
         return reply(Status.RETRY)
     except Exception:

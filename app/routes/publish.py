@@ -35,7 +35,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("/publish", responses=RESPONSES | problems(400, 413, 422, 503))
+@router.post("/publish", responses=RESPONSES | problems(400, 408, 413, 422, 503))
 async def publish(
     data: EventData,
     publisher: AgentPublisher,

@@ -42,7 +42,7 @@ class Change(BaseModel):
     key: str
 
 
-@router.post("/state", responses=problems(400, 413, 422, 503))
+@router.post("/state", responses=problems(400, 408, 413, 422, 503))
 async def save_state(entry: Entry, sidecar: AgentSidecar) -> Change:
     """Save a value under a key."""
     await sidecar.save_state(entry.key, entry.value)

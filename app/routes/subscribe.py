@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from app.dapr import SUBSCRIPTIONS
 from app.delivery import Delivery
 from app.handler import Handler, Status
-from app.limits import BodyTooLargeError
+from app.limits import BodyLateError, BodyTooLargeError
 
 router = APIRouter(tags=["dapr"])
 logger = logging.getLogger(__name__)
@@ -38,8 +38,8 @@ async def subscribe(request: Request) -> Response:
     """Apply a delivered event, once however often it is delivered. Always 200, whatever the body.
 
     `SUCCESS`: applied, or sent to the dead letter topic; an event without a usable id goes there under an id made of
-    its position in the topic. `RETRY`: a dependency is away, or handling raised and attempts are left. `DROP`: a body
-    larger than any record of the topic.
+    its position in the topic. `RETRY`: a dependency is away, handling raised and attempts are left, or the body was cut
+    short. `DROP`: a body larger than any record of the topic.
     """
     try:
         body = await request.body()
@@ -48,6 +48,9 @@ async def subscribe(request: Request) -> Response:
         fields = {"id": event_id, "key": "", "status": Status.DROP, "outcome": error.detail}
         logger.warning("Received event %s", event_id, extra=fields)
         return reply(Status.DROP)
+    except BodyLateError as error:
+        logger.warning("A delivery was cut short: %s", error.detail)
+        return reply(Status.RETRY)
     # not by Depends, which is solved anew for each event: with the finished response an eighth of an event's CPU
     handler: Handler = request.state.handler
     return reply(await handler.handle(Delivery.of(body, request.headers)))

@@ -19,7 +19,7 @@ UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 
 def port() -> Iterator[int]:
     """The port of an agent that runs as in its container, without any dependency."""
     port = free_port()
-    process = run(**ENVIRONMENT, APP_PORT=str(port), DAPR_HTTP_PORT="1", DRAIN_SECONDS="0")
+    process = run(**ENVIRONMENT, APP_PORT=str(port), DAPR_HTTP_PORT="1", DRAIN_SECONDS="0", BODY_TIMEOUT_SECONDS="0.5")
     yield port
     process.kill()
     process.communicate()
@@ -72,3 +72,19 @@ async def test_a_request_to_upgrade_that_has_a_body_does_not_hang(port: int) -> 
     request = b"POST /state HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n" + UPGRADE + b"\r\n{}"
     _, body = await answer_to(port, request)
     assert json.loads(body)["status"] in {400, 422}
+
+
+@pytest.mark.parametrize("body", [b"", b"{"], ids=["no byte", "one byte"])
+async def test_a_body_that_is_cut_short_is_a_problem_in_time(port: int, body: bytes) -> None:
+    head, answer = await answer_to(port, b"POST /state HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n" + body)
+    assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert b"content-type: application/problem+json" in head.lower()
+    assert b"connection: close" in head.lower()
+    assert json.loads(answer)["detail"] == "body: not complete within 0.5 s"
+
+
+@pytest.mark.parametrize("route", [b"/subscribe", b"/dead-letters"])
+async def test_a_delivery_that_is_cut_short_is_wanted_again(port: int, route: bytes) -> None:
+    head, answer = await answer_to(port, b"POST " + route + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert json.loads(answer) == {"status": "RETRY"}
