@@ -269,6 +269,7 @@ async def test_without_the_database_events_are_retried_and_applied_later(
     events = [cloud_event({"message": "m"}), cloud_event({})]
     postgres.take_away(how)
     replies = await asyncio.gather(*(deliver(agent, event) for event in events * 20))
+    await until_failing(agent, "database")
     postgres.restore()
     await until_ready(agent)
 
