@@ -34,5 +34,5 @@ async def check_id(database: Database, event_id: str, data: EventData, seconds: 
 
 
 def _compare(known: list[Record], data: EventData) -> None:
-    if any(row["digest"] not in (None, data.digest) for row in known):
+    if any(row["digest"] != data.digest for row in known):
         raise ServiceError(422, "Idempotency-Key: was used with another body; take a new key for another event")
