@@ -1,5 +1,6 @@
 """The sidecar's HTTP API, over one session."""
 
+from base64 import b64encode
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Self
@@ -18,10 +19,12 @@ TOPIC = "agent-events"
 DEAD_LETTER_TOPIC = "agent-events-dead-letters"
 CLOUD_EVENT = "application/cloudevents+json"
 JSON = "application/json"
-Event = tuple[str, str, dict[str, Any]]
-"""Id, partition key and data."""
+BINARY = "application/octet-stream"
+Event = tuple[str, str, str]
+"""Id, partition key, and data as JSON text."""
 DAPR_ERROR = b'{"errorCode":"ERR_'
 """How an error of daprd itself begins, as told from an answer of the invoked service."""
+REFUSED = b'"ERR_PUBSUB_PUBLISH_MESSAGE"'
 # daprd ends with a panic when it reads a CloudEvent itself whose `traceparent` is no string
 RAW = {"rawPayload": "true"}
 SUBSCRIPTIONS: list[dict[str, Any]] = [
@@ -36,11 +39,15 @@ SUBSCRIPTIONS: list[dict[str, Any]] = [
 ]
 
 
+class RefusedError(DependencyUnavailableError):
+    """The sidecar answered that Kafka did not take something: all of it, or a part."""
+
+
 class Sidecar:
     """The sidecar of this pod. A call that fails raises DependencyUnavailableError, after `timeout_seconds` at most."""
 
     def __init__(self, http_port: int, timeout_seconds: float) -> None:
-        self._base = f"http://127.0.0.1:{http_port}/v1.0"
+        self._base = f"http://127.0.0.1:{http_port}"
         self._timeout_seconds = timeout_seconds
 
     async def __aenter__(self) -> Self:
@@ -60,56 +67,57 @@ class Sidecar:
     ) -> None:
         """Publish one event. It is sent as a whole CloudEvent, so that daprd keeps its id."""
         query = f"?metadata.partitionKey={quote(partition_key, safe='')}" if partition_key else ""
-        content = to_json(_cloud_event(event_id, event_type, data))
-        await self._expect("pubsub", "POST", f"/publish/{PUBSUB}/{topic}{query}", content, CLOUD_EVENT)
+        content = _cloud_event(event_id, event_type, to_json(data))
+        await self._expect("pubsub", "POST", f"/v1.0/publish/{PUBSUB}/{topic}{query}", content, CLOUD_EVENT)
 
     async def publish_all(self, topic: str, event_type: str, events: Sequence[Event]) -> None:
         """Publish events in one call, in their order. After an error some may be in the topic, and some not."""
+        # base64, for daprd reads the numbers of a JSON entry as floats and writes some in another way
         entries = [
             {
-                "entryId": str(number),
-                "event": _cloud_event(event_id, event_type, data),
-                "contentType": CLOUD_EVENT,
+                "entryId": event_id,
+                "event": b64encode(_cloud_event(event_id, event_type, data.encode())).decode(),
+                "contentType": BINARY,
                 "metadata": {"partitionKey": key} if key else {},
             }
-            for number, (event_id, key, data) in enumerate(events)
+            for event_id, key, data in events
         ]
-        # the version of this one call is v1.0-alpha1
-        await self._expect("pubsub", "POST", f"-alpha1/publish/bulk/{PUBSUB}/{topic}", to_json(entries), JSON)
+        path = f"/v1.0-alpha1/publish/bulk/{PUBSUB}/{topic}?metadata.rawPayload=true"
+        await self._expect("pubsub", "POST", path, to_json(entries), JSON)
 
     async def publish_record(self, topic: str, record: bytes, encoded_key: str) -> None:
         """Publish a record byte by byte, under a percent-encoded partition key."""
         query = "?metadata.rawPayload=true" + (f"&metadata.partitionKey={encoded_key}" if encoded_key else "")
-        await self._expect("pubsub", "POST", f"/publish/{PUBSUB}/{topic}{query}", record, "application/octet-stream")
+        await self._expect("pubsub", "POST", f"/v1.0/publish/{PUBSUB}/{topic}{query}", record, BINARY)
 
     async def get_state(self, key: str) -> tuple[bool, Any]:
         """Read what is saved under a key: whether there is a value, and the value."""
-        answer = await self._expect("statestore", "GET", f"/state/{STATESTORE}/{_segment(key)}")
+        answer = await self._expect("statestore", "GET", f"/v1.0/state/{STATESTORE}/{_segment(key)}")
         return (True, _parse("statestore", answer)) if answer else (False, None)
 
     async def save_state(self, key: str, value: object) -> None:
         """Save any JSON value under a key."""
-        await self._expect("statestore", "POST", f"/state/{STATESTORE}", to_json([{"key": key, "value": value}]))
+        await self._expect("statestore", "POST", f"/v1.0/state/{STATESTORE}", to_json([{"key": key, "value": value}]))
 
     async def delete_state(self, key: str) -> None:
         """Delete a key, whether it is there or not."""
-        await self._expect("statestore", "DELETE", f"/state/{STATESTORE}/{_segment(key)}")
+        await self._expect("statestore", "DELETE", f"/v1.0/state/{STATESTORE}/{_segment(key)}")
 
     async def metadata(self) -> dict[str, Any]:
         """Read what the sidecar has loaded: components, subscriptions, version."""
-        metadata: dict[str, Any] = _parse("dapr", await self._expect("dapr", "GET", "/metadata"))
+        metadata: dict[str, Any] = _parse("dapr", await self._expect("dapr", "GET", "/v1.0/metadata"))
         return metadata
 
     async def shutdown(self) -> None:
         """Ask the sidecar to end; its container is restarted by the kubelet."""
-        await self._expect("dapr", "POST", "/shutdown")
+        await self._expect("dapr", "POST", "/v1.0/shutdown")
 
     async def invoke(
         self, app_id: str, method: str, path: str, body: bytes, content_type: str
     ) -> tuple[int, str, bytes]:
         """Invoke another service; status, content type and body as it said them."""
         status, content_type, answer = await self._request(
-            app_id, method, f"/invoke/{app_id}/method/{path}", body, content_type
+            app_id, method, f"/v1.0/invoke/{app_id}/method/{path}", body, content_type
         )
         if status >= HTTPStatus.BAD_REQUEST and answer.startswith(DAPR_ERROR):
             raise DependencyUnavailableError(app_id, f"the sidecar answered {status}: {_text(answer)}")
@@ -120,7 +128,8 @@ class Sidecar:
     ) -> bytes:
         status, _, answer = await self._request(dependency, method, path, content, content_type)
         if status not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
-            raise DependencyUnavailableError(dependency, f"the sidecar answered {status}: {_text(answer)}")
+            error = RefusedError if REFUSED in answer else DependencyUnavailableError
+            raise error(dependency, f"the sidecar answered {status}: {_text(answer)}")
         return answer
 
     async def _request(
@@ -140,15 +149,16 @@ class Sidecar:
             raise DependencyUnavailableError(dependency, f"the sidecar cannot be reached: {error}") from error
 
 
-def _cloud_event(event_id: str, event_type: str, data: dict[str, Any]) -> dict[str, Any]:
-    return {
+def _cloud_event(event_id: str, event_type: str, data: bytes) -> bytes:
+    """Write a CloudEvent around data that is JSON already."""
+    attributes = {
         "specversion": "1.0",
         "id": event_id,
         "source": SERVICE,
         "type": event_type,
         "datacontenttype": JSON,
-        "data": data,
     }
+    return to_json(attributes)[:-1] + b',"data":' + data + b"}"
 
 
 def _segment(key: str) -> str:

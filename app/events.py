@@ -66,7 +66,7 @@ class EventData(BaseModel):
     @cached_property
     def canonical(self) -> str:
         """The data as JSON, written in one way however it was written by whoever sent it."""
-        return json.dumps(self.content, sort_keys=True, separators=(",", ":"))
+        return json.dumps(self.content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
     @cached_property
     def digest(self) -> bytes:

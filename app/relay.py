@@ -3,54 +3,27 @@
 import asyncio
 import logging
 from contextlib import suppress
-from itertools import accumulate
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from pydantic_core import from_json
-
+from app.backlog import Backlog
 from app.config import Settings
-from app.dapr import TOPIC, Sidecar
+from app.dapr import Sidecar
 from app.database import Database
 from app.errors import DependencyUnavailableError
-from app.events import EVENT_TYPE
 from app.health import Monitor
-
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
 
 logger = logging.getLogger(__name__)
 LOCK = 0x72656C61
 """Any number other than the schema's, as long as every replica takes the same."""
-BATCH = 200
-BATCH_BYTES = 1_000_000
-"""daprd takes a body of 4 MiB at most; one event, 256 KiB at most, always fits."""
-PURGE = """
-DELETE FROM outbox WHERE published_at IS NOT NULL AND (
-    EXISTS (SELECT FROM processed_events AS processed WHERE processed.id = outbox.id)
-    OR EXISTS (
-        SELECT FROM failed_events AS failed
-        WHERE failed.id = outbox.id AND failed.digest = outbox.digest AND failed.dead_lettered_at IS NOT NULL
-    )
-)
-"""
 # the session's own, given up with its connection; the server ends a session that is silent for longer than a turn
 TAKE_TURN = "SELECT pg_try_advisory_lock($1) AND set_config('idle_session_timeout', $2, false) IS NOT NULL"
-# one event of a key at a time: of a batch that fails, daprd may have published a later event and not an earlier one
-NEXT = """
-SELECT number, id, key, data FROM (
-    SELECT *, row_number() OVER (PARTITION BY key ORDER BY number) AS place FROM (
-        SELECT number, id, key, data FROM outbox WHERE published_at IS NULL ORDER BY number LIMIT $1
-    ) AS waiting
-) AS ranked WHERE place = 1 OR key = '' ORDER BY number
-"""
-MARK = "UPDATE outbox SET published_at = clock_timestamp() WHERE number = ANY($1::bigint[])"
 
 
 class Relay:
     """A task that publishes batch after batch; killed before a batch is marked, it is sent again under the same ids."""
 
     def __init__(self, settings: Settings, sidecar: Sidecar, database: Database, monitor: Monitor) -> None:
-        self._sidecar = sidecar
+        self._backlog = Backlog(settings, sidecar)
         self._database = database
         self._monitor = monitor
         self._poll_seconds = settings.outbox_poll_seconds
@@ -74,22 +47,25 @@ class Relay:
         self._wakened.set()
 
     async def _run(self) -> None:
-        waiting = False
+        waits_for = ""
         while not self._stopping:
             self._wakened.clear()
             try:
+                # another attempt to connect would spend one of the few refusals that a Service without endpoints gives
+                self._monitor.require("database")
                 self._monitor.require("pubsub")
                 more = await self._take_turn()
             except DependencyUnavailableError as error:
-                logger.log(logging.DEBUG if waiting else logging.WARNING, "The outbox waits: %s", error.detail)
-                waiting = True
+                level = logging.DEBUG if error.detail == waits_for else logging.WARNING
+                logger.log(level, "The outbox waits: %s", error.detail)
+                waits_for = error.detail
                 await asyncio.sleep(self._poll_seconds)
                 continue
             except Exception:
                 logger.exception("The relay failed")
                 await asyncio.sleep(self._poll_seconds)
                 continue
-            waiting = False
+            waits_for = ""
             if not more:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._poll_seconds):
@@ -101,16 +77,9 @@ class Relay:
             if not await connection.fetchval(TAKE_TURN, LOCK, str(int(self._turn_seconds * 1000))):
                 return False
             try:
-                return await self._send_batch(connection)
-            finally:
-                await connection.reset()
-
-    async def _send_batch(self, connection: "PoolConnectionProxy") -> bool:
-        await connection.execute(PURGE)
-        events = await connection.fetch(NEXT, BATCH)
-        fitting = sum(size <= BATCH_BYTES for size in accumulate(len(event["data"]) for event in events))
-        if batch := events[: max(1, fitting)]:
-            content = [(event["id"], event["key"], from_json(event["data"])) for event in batch]
-            await self._sidecar.publish_all(TOPIC, EVENT_TYPE, content)
-            await connection.execute(MARK, [event["number"] for event in batch])
-        return bool(batch)
+                more = await self._backlog.send_batch(connection)
+            except BaseException:
+                connection.terminate()  # ends the turn too, and waits for nobody
+                raise
+            await connection.reset()
+            return more

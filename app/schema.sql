@@ -52,7 +52,8 @@ CREATE TABLE IF NOT EXISTS outbox (
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     published_at timestamptz
 );
-CREATE INDEX IF NOT EXISTS outbox_in_order ON outbox (published_at, number);
+CREATE INDEX IF NOT EXISTS outbox_to_publish ON outbox (key, number) WHERE published_at IS NULL;
+CREATE INDEX IF NOT EXISTS outbox_to_apply ON outbox (number) WHERE published_at IS NOT NULL;
 
 -- What is in the dead letter topic. position is the original record's where that is known, else the dead letter's own,
 -- with a digest of the record.

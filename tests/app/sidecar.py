@@ -3,7 +3,7 @@
 import asyncio
 import json
 import posixpath
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from typing import Any
 from urllib.parse import unquote_plus
 from uuid import uuid4
@@ -31,6 +31,8 @@ class StandInSidecar:
         """First path segment to the status it answers instead of working."""
         self.losing_entries = 0
         """How many entries of bulk publishes are still to fail, each for itself, as when the broker is just back."""
+        self.refused: set[str] = set()
+        """Ids of events that Kafka does not take."""
         self.invoked: list[dict[str, Any]] = []
         self.invoke_answer = (200, "application/json", b"{}")
 
@@ -84,16 +86,29 @@ class StandInSidecar:
         assert len({entry["entryId"] for entry in entries}) == len(entries)
         lost, entries = entries[: self.losing_entries], entries[self.losing_entries :]
         self.losing_entries -= len(lost)
+        failed = [entry["entryId"] for entry in lost]
+        raw = request.query.get("metadata.rawPayload") == "true"
         for entry in entries:
-            assert entry["contentType"] == "application/cloudevents+json"
+            record = _in_bulk(entry)
+            event = json.loads(record)
+            if event["id"] in self.refused:
+                failed.append(entry["entryId"])
+                continue
             query = {f"metadata.{name}": value for name, value in entry["metadata"].items()}
-            self._keep(entry["event"], pubsub, topic, query)
-        return _error(500, "ERR_PUBSUB_PUBLISH_MESSAGE", "some entries failed") if lost else web.Response(status=204)
+            self._keep(event, pubsub, topic, query, record if raw else None)
+        if not failed:
+            return web.Response(status=204)
+        entries = [{"entryId": one, "error": "told to fail"} for one in failed]
+        return _error(500, "ERR_PUBSUB_PUBLISH_MESSAGE", failedEntries=entries)
 
-    def _keep(self, event: dict[str, Any], pubsub: str, topic: str, query: dict[str, str]) -> None:
-        event |= {"topic": topic, "pubsubname": pubsub, "traceparent": ""}
-        self.records.append((topic, json.dumps(event).encode()))
-        self.published.append(event | {"query": query})
+    def _keep(
+        self, event: dict[str, Any], pubsub: str, topic: str, query: dict[str, str], record: bytes | None = None
+    ) -> None:
+        if record is None:
+            event |= {"topic": topic, "pubsubname": pubsub, "traceparent": ""}
+            record = in_go(event)
+        self.records.append((topic, record))
+        self.published.append(event | {"topic": topic, "query": query})
 
     async def _state(self, request: web.Request, store: str, key: str = "") -> web.Response:
         if store not in self.components:
@@ -147,6 +162,32 @@ def as_delivered(record: bytes, topic: str = TOPIC) -> bytes:
     return json.dumps(envelope).encode()
 
 
-def _error(status: int, code: str, message: str) -> web.Response:
-    text = json.dumps({"errorCode": code, "message": message}, separators=(",", ":"))
+def _in_bulk(entry: dict[str, Any]) -> bytes:
+    """Read an entry's event as daprd does: bytes from base64, JSON into floats."""
+    if entry["contentType"] == "application/octet-stream":
+        return b64decode(entry["event"], validate=True)
+    assert entry["contentType"] == "application/cloudevents+json"
+    floats = json.loads(json.dumps(entry["event"]), parse_int=float)
+    return in_go(_with_go_integers(floats))
+
+
+def _with_go_integers(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Make integers of the floats that Go writes as such."""
+    if isinstance(value, dict):
+        return {name: _with_go_integers(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_with_go_integers(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 else value
+
+
+def in_go(value: object) -> bytes:
+    """Write JSON with the escapes of Go."""
+    text = json.dumps(value, ensure_ascii=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text.encode()
+
+
+def _error(status: int, code: str, message: str = "", **members: object) -> web.Response:
+    text = json.dumps({"errorCode": code, "message": message} | members, separators=(",", ":"))
     return web.Response(status=status, text=text, content_type="application/json")

@@ -16,6 +16,7 @@ from app.events import EventData
 from app.main import create_app
 from tests.app.broker import StandInBroker
 from tests.app.client import assert_problem, cloud_event, deliver, running, until_failing, until_ready
+from tests.app.gate import Gate
 from tests.app.postgres import PostgresServer
 from tests.app.sidecar import StandInSidecar
 from tests.app.test_subscribe import CONSTRAINT
@@ -166,6 +167,91 @@ async def test_events_of_one_key_keep_their_order_although_a_batch_fails_in_part
     assert [first.index(event_id) for event_id in sent[1::2]] == sorted(first.index(one) for one in sent[1::2])
 
 
+async def test_an_event_that_kafka_refuses_holds_up_only_its_key(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, broker: StandInBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    await lose(broker, agent)
+    sidecar.refused = {"poison"}
+    await queue(agent, "poison", key="k")
+    await queue(agent, "after", key="k")
+    neighbours = [f"neighbour-{number}" for number in range(20)]
+    for number, event_id in enumerate(neighbours):
+        await queue(agent, event_id, key=f"key-{number % 10}")
+    await broker.start()
+    await until_published(sidecar, 30)  # the first of each key twice: with the poison, and then alone
+    await queue(agent, "later")
+    ids = await until_published(sidecar, 31)
+    await asyncio.sleep(1)  # the poison is tried again, and alone
+
+    assert sorted([*neighbours[:10], *neighbours, "later"]) == sorted(ids)
+    assert sorted(event["id"] for event in sidecar.published) == sorted(ids)
+    warnings = [line.getMessage() for line in caplog.records if "Kafka refuses" in line.getMessage()]
+    assert len(warnings) == 1, warnings
+    assert "event poison" in warnings[0]
+    assert "told to fail" in warnings[0]
+
+    sidecar.refused.clear()
+    ids = await until_published(sidecar, 33)
+    assert ids[-2:] == ["poison", "after"]
+
+
+async def test_events_of_many_keys_are_sent_although_one_key_has_more_than_a_batch(
+    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, broker: StandInBroker
+) -> None:
+    await lose(broker, agent)
+    hot, others = 450, [f"other-{number}" for number in range(450)]
+    keys = ["hot"] * hot + [*others, ""]
+    async with Database(settings) as database:
+        for number, key in enumerate(keys):
+            data = EventData.model_validate({"message": "m", "metadata": {"key": key}})
+            await outbox.add(database, f"event-{number}", data)
+    await broker.start()
+    await until_published(sidecar, len(keys), within_seconds=20)
+
+    sent = [event["data"]["metadata"]["key"] for event in sidecar.published]
+    assert sorted(sent) == sorted(keys)
+    assert sent[: len(others) + 20].count("hot") < 20, "the hot key's events went first"
+
+
+async def test_what_was_applied_leaves_the_outbox_although_much_before_it_was_not(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    await sql.execute("""
+        INSERT INTO outbox (id, key, data, digest, published_at)
+        SELECT 'unapplied-' || number, '', '{}', '', now() FROM generate_series(1, 2500) AS number
+    """)
+    await queue(agent, event_id := uuid4().hex)
+    await until_published(sidecar, 1)
+    await deliver(agent, sidecar.records[0][1])
+
+    async def pending() -> int:
+        count: int = await sql.fetchval("SELECT count(*) FROM outbox")
+        return count
+
+    await until("the event to leave the outbox", pending, lambda count: count == 2500, 3)
+    assert await sql.fetchval("SELECT count(*) FROM outbox WHERE id = $1", event_id) == 0
+
+
+@pytest.mark.parametrize("number", ["1.7e18", "12.0", "1e15", "-0.0", "0.1", "9007199254740992"])
+async def test_a_number_is_the_same_in_both_modes(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection, number: str
+) -> None:
+    event_id = uuid4().hex
+    body = f'{{"message": "<&>\u2028", "metadata": {{"x": {number}}}}}'
+    headers = {"content-type": "application/json", "idempotency-key": event_id}
+    assert (await agent.post("/publish", content=body, headers=headers | ASYNC)).status_code == 202
+    await until_published(sidecar, 1)
+    assert await deliver(agent, sidecar.records[0][1]) == "SUCCESS"
+    assert await status(agent, event_id) == "applied"
+    await until_empty(sql)
+
+    assert (await agent.post("/publish", content=body, headers=headers | ASYNC)).status_code == 202
+    assert (await agent.post("/publish", content=body, headers=headers)).status_code == 200
+    assert await deliver(agent, sidecar.records[1][1]) == "SUCCESS"
+    deliveries = "SELECT deliveries FROM processed_events WHERE id = $1"
+    assert await sql.fetchval(deliveries, event_id) == 2, "what was sent at once was taken for another event"
+
+
 async def until_failing_publish(sidecar: StandInSidecar) -> None:
     before = len(sidecar.requests)
 
@@ -206,6 +292,49 @@ async def test_an_event_that_was_sent_but_not_marked_is_sent_again_under_its_id(
     assert {await deliver(agent, record) for _, record in sidecar.records} == {"SUCCESS"}
     assert await sql.fetchval("SELECT count(*) FROM effects WHERE event_id = $1", event_id) == 1
     await until_empty(sql)
+
+
+async def test_a_connection_that_falls_silent_in_a_turn_holds_up_the_relay_for_this_turn_only(
+    settings: Settings, postgres: PostgresServer, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    gate = Gate(postgres.port)
+    await gate.start()
+    sidecar.broken["publish"] = 500
+    async with running(create_app(settings.model_copy(update={"postgres_port": gate.port}))) as agent:
+        await until_ready(agent)
+        await queue(agent, "before")
+        async with sql.transaction():
+            await sql.execute("SELECT FROM outbox FOR UPDATE")
+            sidecar.broken.clear()
+            await until_published(sidecar, 1)
+            assert gate.silence(), "nobody was in its turn"
+        await until_ready(agent)
+        await queue(agent, "after")
+        assert await until_published(sidecar, 2, within_seconds=5) == ["before", "after"]
+    await gate.stop()
+
+
+async def test_without_the_database_the_relay_does_not_try_to_connect(
+    settings: Settings, postgres: PostgresServer
+) -> None:
+    attempts = 0
+
+    def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal attempts
+        attempts += 1
+        writer.close()
+
+    # the checks themselves pause for longer than this test takes
+    rare = settings.model_copy(update={"backend_retry_seconds": 60})
+    async with running(create_app(rare)) as agent:
+        await until_ready(agent)
+        postgres.stop()
+        await until_failing(agent, "database")
+        listener = await asyncio.start_server(refuse, "127.0.0.1", postgres.port)
+        await asyncio.sleep(1)
+        listener.close()
+        await listener.wait_closed()
+    assert attempts == 0
 
 
 async def test_a_replica_that_dies_in_its_turn_is_succeeded(

@@ -1,0 +1,110 @@
+"""The backlog: what waits in the outbox to be published, batch by batch, and what is done with."""
+
+import logging
+from itertools import accumulate
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from app.config import Settings
+from app.dapr import TOPIC, RefusedError, Sidecar
+from app.events import EVENT_TYPE
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+    from asyncpg.pool import PoolConnectionProxy
+
+logger = logging.getLogger(__name__)
+BATCH = 200
+"""Events of a batch that have a key; and as many without."""
+BATCH_BYTES = 500_000
+"""The records of a batch that share a partition are one to the broker, which takes about a million bytes."""
+PURGE_BATCH = 1000
+ASIDE_POLLS = 4
+# bounded: what Kafka has and nobody applies may be many
+PURGE = """
+WITH seen AS (
+    SELECT number, id FROM outbox WHERE published_at IS NOT NULL AND number > $1 ORDER BY number LIMIT $2
+), purged AS (
+    DELETE FROM outbox USING seen WHERE outbox.id = seen.id AND (
+        EXISTS (SELECT FROM processed_events AS processed WHERE processed.id = outbox.id)
+        OR EXISTS (
+            SELECT FROM failed_events AS failed
+            WHERE failed.id = outbox.id AND failed.digest = outbox.digest AND failed.dead_lettered_at IS NOT NULL
+        )
+    )
+)
+SELECT CASE WHEN count(*) = $2 THEN max(number) ELSE 0 END FROM seen
+"""
+# one event of a key at a time: of a batch that fails, daprd may have published a later event and not an earlier one;
+# from key to key over the index: however many wait, a turn costs the same and a key with many of them delays no other
+NEXT = """
+WITH RECURSIVE heads AS (
+    (SELECT id, key, 1 AS place FROM outbox WHERE published_at IS NULL AND key > $1 ORDER BY key, number LIMIT 1)
+    UNION ALL
+    SELECT next.id, next.key, heads.place + 1 FROM heads, LATERAL (
+        SELECT id, key FROM outbox WHERE published_at IS NULL AND key > heads.key ORDER BY key, number LIMIT 1
+    ) AS next WHERE heads.place < $2
+), chosen AS (
+    SELECT id, place FROM heads
+    UNION ALL
+    (SELECT id, 0 FROM outbox WHERE published_at IS NULL AND key = '' ORDER BY number LIMIT $2)
+)
+SELECT id, key, data, place FROM chosen JOIN outbox USING (id) ORDER BY number
+"""
+MARK = "UPDATE outbox SET published_at = clock_timestamp() WHERE id = ANY($1::text[])"
+
+
+class Backlog:
+    """Sends one batch after the other, over a connection that has the turn."""
+
+    def __init__(self, settings: Settings, sidecar: Sidecar) -> None:
+        self._sidecar = sidecar
+        self._sending_seconds = settings.sidecar_timeout_seconds
+        self._aside_seconds = ASIDE_POLLS * settings.outbox_poll_seconds
+        self._aside_until = 0.0
+        self._refused: dict[str, str] = {}
+        """Events that Kafka refused while it took others, and why."""
+        self._last_key = ""
+        self._last_purged = 0
+
+    async def send_batch(self, connection: "PoolConnectionProxy") -> bool:
+        """Publish one batch; True when there may be more."""
+        give_up_at = monotonic() + self._sending_seconds
+        self._last_purged = await connection.fetchval(PURGE, self._last_purged, PURGE_BATCH)
+        began_at = self._last_key
+        events = await connection.fetch(NEXT, began_at, BATCH)
+        self._last_key = next((event["key"] for event in events if event["place"] == BATCH), "")
+        if monotonic() < self._aside_until:
+            events = [event for event in events if event["id"] not in self._refused]
+        fitting = sum(size <= BATCH_BYTES for size in accumulate(len(event["data"].encode()) for event in events))
+        if batch := events[: max(1, fitting)]:
+            try:
+                await self._publish(connection, batch)
+            except RefusedError:
+                if not await self._send_each(connection, events, give_up_at):
+                    raise
+        return bool(batch or began_at)
+
+    async def _send_each(self, connection: "PoolConnectionProxy", events: "list[Record]", give_up_at: float) -> bool:
+        """Publish one by one, and set aside what Kafka refuses; False when it takes none: then it is not the events."""
+        refused: dict[str, str] = {}
+        sent = False
+        for event in events:
+            try:
+                await self._publish(connection, [event])
+                sent = True
+            except RefusedError as error:
+                refused[event["id"]] = error.reason
+            if monotonic() > give_up_at:
+                break
+        if sent:
+            for event_id, reason in sorted(refused.items() - self._refused.items()):
+                logger.warning("Kafka refuses event %s: %s", event_id, reason)
+            self._refused |= refused
+            self._aside_until = monotonic() + self._aside_seconds
+        return sent
+
+    async def _publish(self, connection: "PoolConnectionProxy", events: "list[Record]") -> None:
+        content = [(event["id"], event["key"], event["data"]) for event in events]
+        await self._sidecar.publish_all(TOPIC, EVENT_TYPE, content)
+        await connection.execute(MARK, [event["id"] for event in events])
