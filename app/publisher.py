@@ -2,18 +2,27 @@
 
 from contextlib import suppress
 
+from pydantic_core import to_json
+
 from app import outbox
 from app.config import Settings
 from app.dapr import TOPIC, Sidecar
 from app.database import Database
-from app.errors import DependencyUnavailableError
+from app.errors import DependencyUnavailableError, ServiceError
 from app.events import EVENT_TYPE, EventData
 from app.health import Monitor
 from app.relay import Relay
+from app.values import size_in_go
+
+MAX_DATA_BYTES = 1_048_588 - 4096
+"""What a topic takes in one record by default, less the rest of the CloudEvent, the key and the headers."""
 
 
 class Publisher:
-    """Both ways to publish; DependencyUnavailableError when the event may or may not be on its way."""
+    """Both ways to publish; DependencyUnavailableError when the event may or may not be on its way.
+
+    Both take the same, so that a client may retry in the other way, and refuse with a 413 what Kafka would not take.
+    """
 
     def __init__(
         self, settings: Settings, sidecar: Sidecar, database: Database, monitor: Monitor, relay: Relay
@@ -26,12 +35,14 @@ class Publisher:
 
     async def publish(self, event_id: str, data: EventData) -> None:
         """Return when Kafka has the event."""
+        _check_size(data)
         # while the broker is away the sidecar's producer would hold the request, then refuse for 10 s more
         self._monitor.require("pubsub")
         await self._sidecar.publish(TOPIC, event_id, EVENT_TYPE, data.content, data.metadata.key)
 
     async def queue(self, event_id: str, data: EventData) -> None:
         """Return when PostgreSQL has the event; ServiceError when it knows the id with other data."""
+        _check_size(data)
         await outbox.add(self._database, event_id, data)
         self._relay.wake()
 
@@ -40,3 +51,11 @@ class Publisher:
         with suppress(DependencyUnavailableError):
             self._monitor.require("database")
             await outbox.check_id(self._database, event_id, data, self._lookup_seconds)
+
+
+def _check_size(data: EventData) -> None:
+    if size_in_go(to_json(data.content)) > MAX_DATA_BYTES:
+        detail = (
+            f"body: at most {MAX_DATA_BYTES} bytes in Kafka, where <, > and & count six each, U+2028 and U+2029 too"
+        )
+        raise ServiceError(413, detail)

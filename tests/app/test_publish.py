@@ -7,9 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from app.values import size_in_go
 from tests.app.broker import StandInBroker
 from tests.app.client import assert_problem, deliver, until_failing
-from tests.app.sidecar import StandInSidecar
+from tests.app.sidecar import StandInSidecar, in_go
+from tests.app.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -93,6 +95,29 @@ async def test_a_large_body_is_refused(agent: httpx.AsyncClient, sidecar: StandI
     assert (await agent.post("/publish", json={"message": "x" * 250_000})).status_code == 200
     assert_problem(await agent.post("/publish", json={"message": "x" * 262_144}), 413, "256 KiB")
     assert len(sidecar.published) == 1
+
+
+@pytest.mark.parametrize(("prefer", "status"), [("respond-async", 202), ("wait=2", 200)])
+async def test_what_grows_beyond_the_limit_of_kafka_is_refused_in_both_modes(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, prefer: str, status: int
+) -> None:
+    headers = {"prefer": prefer}
+    metadata = {"key": "\u00fc" * 256}
+    response = await agent.post("/publish", json={"message": "<&>" * 57_900, "metadata": metadata}, headers=headers)
+    assert response.status_code == status
+
+    async def published() -> int:
+        return len(sidecar.published)
+
+    await until("the event to be published", published, lambda count: count == 1, 2)
+    assert len(sidecar.records[0][1]) < 1_048_588 - 2 * 512
+    assert_problem(await agent.post("/publish", json={"message": "<&>" * 58_200}, headers=headers), 413, "Kafka")
+    assert len(sidecar.published) == 1
+
+
+@pytest.mark.parametrize("text", ["plain", "<b> & </b>", "a\u2028b\u2029", "\u00fc\u20ac\x7f\b\x01"])
+def test_a_size_is_known_before_daprd_writes_the_text(text: str) -> None:
+    assert size_in_go(json.dumps(text, ensure_ascii=False).encode()) == len(in_go(text))
 
 
 async def test_a_large_body_without_length_is_refused(agent: httpx.AsyncClient) -> None:
