@@ -14,7 +14,9 @@ from app.database import SCHEMA
 from tests.app.postgres import PostgresServer
 from tests.harness.test_database import reached
 
-APPLY = "INSERT INTO processed_events (id, key, message, metadata, deliveries) VALUES ($1, 'mine-1', '', '{}', $2)"
+APPLY = """
+INSERT INTO processed_events (id, key, message, metadata, deliveries, digest) VALUES ($1, 'mine-1', '', '{}', $2, '')
+"""
 EFFECT = "INSERT INTO effects (event_id, key, amount) VALUES ($1, $2, $3)"
 TOTAL = "INSERT INTO totals (key, count, amount) VALUES ($1, $2, $3)"
 LEDGER = {
