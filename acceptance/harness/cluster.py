@@ -85,6 +85,10 @@ class Cluster:
         about = {key: value for key, value in manifest["metadata"].items() if key in {"name", "namespace", "labels"}}
         self.kubectl.run("apply", "-f", "-", stdin=json.dumps({**manifest, "metadata": about}))
 
+    def execute(self, namespace: str, pod: str, script: str, arguments: list[str]) -> None:
+        """Run a shell script, with arguments, in a pod's first container. Raises KubectlError when it fails."""
+        self.kubectl.run("-n", namespace, "exec", pod, "--", "sh", "-ec", script, "sh", *arguments)
+
     def address(self, namespace: str, service: str) -> str:
         """A Service's cluster address."""
         spec = self.core.read_namespaced_service(service, namespace, _request_timeout=10).spec

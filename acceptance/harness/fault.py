@@ -73,6 +73,7 @@ def undo_table(cluster: Cluster) -> dict[str, Undo]:
         "replace": cluster.delete_pod,
         "patch": _if_there(cluster.patch),
         "create": _if_there(cluster.create),
+        "exec": _if_there(cluster.execute),
     }
 
 
