@@ -53,7 +53,12 @@ class Progress:
 
     def members(self) -> dict[str, Any]:
         """What there is to report beside whether all is well."""
-        return {**self._activity._asdict(), "waiting": self._consumption.waiting}
+        last, age = self._activity
+        return {
+            "last_applied_at": last.isoformat(timespec="milliseconds") if last else None,
+            "outbox_age_seconds": None if age is None else round(age, 1),
+            "waiting": self._consumption.waiting,
+        }
 
     def pause(self) -> None:
         """Forget since when events wait: database or broker keep them, and their own checks say so."""

@@ -17,7 +17,9 @@ def recovery() -> Recovery:
     return Recovery(grace_seconds=3, interval_seconds=600)
 
 
-def restarts(rule: Recovery, missing: Mapping[str, AbstractSet[str]] | None, away: set[str], *seconds: int) -> list[int]:
+def restarts(
+    rule: Recovery, missing: Mapping[str, AbstractSet[str]] | None, away: set[str], *seconds: int
+) -> list[int]:
     return [now for now in range(*seconds) if rule.is_due(missing, away, now)]
 
 
