@@ -41,6 +41,11 @@ async def pubsub_lag(client: httpx.AsyncClient) -> int | None:
     return lag
 
 
+async def detail(client: httpx.AsyncClient) -> str:
+    text: str = (await client.get("/ready")).json()["detail"]
+    return text
+
+
 @pytest.mark.parametrize(("members", "told"), HOLDERS, ids=["nobody", "this", "a stranger", "not joined"])
 async def test_ready_names_events_that_wait_and_who_should_take_them(
     agent: httpx.AsyncClient, broker: StandInBroker, members: list[tuple[str, str, list[Partition]]], told: str
@@ -104,7 +109,11 @@ async def test_a_partition_without_leader_is_named(agent: httpx.AsyncClient, bro
     assert_problem(await agent.get("/ready"), 503, "events (agent-events/3 has no leader)")
     assert (await agent.post("/publish", json={"message": "for another partition"})).status_code == 200
 
+    broker.group_error = 15  # the group's coordinator may be what is away
+    told = await until("both to be named", lambda: detail(agent), lambda text: "lag unknown" in text, 3)
+    assert "agent-events/3 has no leader" in told
     broker.leaderless.clear()
+    broker.group_error = 0
     await until_ready(agent, within_seconds=1)
 
 
