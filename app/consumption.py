@@ -19,8 +19,8 @@ class Consumption:
     """Complains of partitions in which events wait although nothing keeps them, as far as they are this replica's."""
 
     def __init__(self, group: Group, flow: Flow, timeout_seconds: float) -> None:
-        self.waiting: list[str] = []
-        """Every partition whose events wait too long, those of other replicas too."""
+        self.elsewhere: list[str] = []
+        """Partitions of other replicas whose events wait too long: those have to complain."""
         self._group = group
         self._flow = flow
         self._timeout_seconds = timeout_seconds
@@ -29,7 +29,7 @@ class Consumption:
 
     def pause(self) -> None:
         """Forget since when events wait."""
-        self.waiting = []
+        self.elsewhere = []
         self._since.clear()
         self._flow.pause()
 
@@ -57,8 +57,9 @@ class Consumption:
         members = await self._group.members() if waits else []
         own = await _own_addresses() if waits else set()
         told = {one: _describe(one, now, _holder(one, members), heads[one]) for one in waits}
-        self.waiting = list(told.values())
-        return [text for one, text in told.items() if _is_ours(_holder(one, members), members, own)]
+        ours = [one for one in waits if _is_ours(_holder(one, members), members, own)]
+        self.elsewhere = [told[one] for one in waits if one not in ours]
+        return [told[one] for one in ours]
 
     async def _head(self, stuck: Stuck) -> Batch | None:
         """Look at the batch that waits, once; None when the log does not show one."""
