@@ -49,11 +49,13 @@ class Group:
 
     def __init__(self, kafka: Kafka, name: str) -> None:
         self.name = name
+        self.leaderless: list[Partition] = []
+        """Nothing can be read from these, nor written to them."""
         self._kafka = kafka
         self._leaders: dict[Partition, int] = {}
 
-    async def positions(self) -> dict[Partition, Position | None]:
-        """Where the group is in every partition; None for one without a leader: nothing can be read from it."""
+    async def positions(self) -> dict[Partition, Position]:
+        """Where the group is in every partition that has a leader."""
         topics = await self._kafka.describe_topics()
         self._leaders = {
             Partition(topic["topic"], one["partition"]): one["leader"]
@@ -63,10 +65,10 @@ class Group:
         led: dict[int, list[Partition]] = defaultdict(list)
         for partition, leader in self._leaders.items():
             led[leader].append(partition)
-        leaderless = led.pop(-1, [])
+        self.leaderless = led.pop(-1, [])
         # before the ends: never is more committed than there was
-        committed = await self._committed(self._leaders.keys() - set(leaderless))
-        positions: dict[Partition, Position | None] = dict.fromkeys(leaderless)
+        committed = await self._committed(self._leaders.keys() - set(self.leaderless))
+        positions: dict[Partition, Position] = {}
         for leader, partitions in led.items():
             starts = await self._offsets(leader, partitions, OffsetResetStrategy.EARLIEST)
             ends = await self._offsets(leader, partitions, OffsetResetStrategy.LATEST)

@@ -128,6 +128,18 @@ def test_what_is_gone_needs_no_undo() -> None:
         table["create"]()
 
 
+def test_a_statement_is_undone_inside_the_pod_of_the_database() -> None:
+    ran: list[tuple[str, ...]] = []
+    kubectl = SimpleNamespace(run=lambda *arguments: ran.append(arguments))
+    cluster = SimpleNamespace(scale=None, patch=None, create=None, delete_pod=None, kubectl=kubectl)
+    target = {"namespace": "postgres", "name": "postgres-postgresql", "container": "postgresql"}
+    undo_table(cast("Cluster", cluster))["query"](**target, database="agent", statement="SELECT 1")
+    ((*pod, ask),) = ran
+    assert pod[:6] == ["-n", "postgres", "exec", "statefulset/postgres-postgresql", "-c", "postgresql"]
+    assert "--dbname=agent" in pod
+    assert ask == "--command=SELECT 1"
+
+
 def test_a_signal_waits_until_everything_is_undone(file: Path) -> None:
     steps: list[str] = []
 
