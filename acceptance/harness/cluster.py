@@ -85,6 +85,15 @@ class Cluster:
         about = {key: value for key, value in manifest["metadata"].items() if key in {"name", "namespace", "labels"}}
         self.kubectl.run("apply", "-f", "-", stdin=json.dumps({**manifest, "metadata": about}))
 
+    def annotate_pods(self, namespace: str, reference: str, name: str, value: str | None) -> None:
+        """Give the pods of a workload an annotation, None to take it away; they are rolled out anew."""
+        patch = {"spec": {"template": {"metadata": {"annotations": {name: value}}}}}
+        self.kubectl.run("-n", namespace, "patch", reference, "--type=merge", f"--patch={json.dumps(patch)}")
+
+    def delete_secret(self, namespace: str, name: str) -> None:
+        """Delete a Secret; one that is gone already is fine."""
+        self.kubectl.run("-n", namespace, "delete", "secret", name, "--ignore-not-found")
+
     def address(self, namespace: str, service: str) -> str:
         """A Service's cluster address."""
         spec = self.core.read_namespaced_service(service, namespace, _request_timeout=10).spec

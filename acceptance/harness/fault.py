@@ -73,6 +73,8 @@ def undo_table(cluster: Cluster) -> dict[str, Undo]:
         "replace": cluster.delete_pod,
         "patch": _if_there(cluster.patch),
         "create": _if_there(cluster.create),
+        "annotate": _if_there(cluster.annotate_pods),
+        "delete secret": cluster.delete_secret,
     }
 
 
