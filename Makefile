@@ -87,7 +87,7 @@ render: ## render every overlay into build/overlays
 	set -e; for overlay in overlays/*/; do kubectl kustomize "$$overlay" >"build/overlays/$$(basename "$$overlay").yaml"; done
 
 .PHONY: secret
-secret: ## existing-backends: copy the password from the Secret in namespace postgres
+secret: ## existing-backends: copy the password from the Secret in namespace postgres, make a token for the app
 	$(KUBECTL) apply --kustomize base/dapr
 	@echo "kubectl get secret --namespace postgres postgres-postgresql | kubectl apply --namespace fastapi-app"
 	@password=$$($(KUBECTL) get secret --namespace postgres postgres-postgresql \
@@ -99,6 +99,15 @@ secret: ## existing-backends: copy the password from the Secret in namespace pos
 	  --from-file=password=/dev/stdin --dry-run=client --output yaml \
 	| $(KUBECTL) label --local --filename - app.kubernetes.io/part-of=fastapi-dapr-agent --output yaml \
 	| $(KUBECTL) apply --filename -
+	@echo "a random token | kubectl create secret generic dapr-app-token --namespace fastapi-app, unless it is there"
+	@there=$$($(KUBECTL) get secret dapr-app-token --namespace fastapi-app --ignore-not-found --output name) || exit; \
+	if [[ $$there ]]; then echo "$$there is there already"; exit; fi; \
+	token=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(32))') || exit; \
+	printf %s "$$token" \
+	| $(KUBECTL) create secret generic dapr-app-token --namespace fastapi-app \
+	  --from-file=token=/dev/stdin --dry-run=client --output yaml \
+	| $(KUBECTL) label --local --filename - app.kubernetes.io/part-of=fastapi-dapr-agent --output yaml \
+	| $(KUBECTL) create --filename -
 
 .PHONY: topics
 topics: ## existing-backends: make the topics that are missing

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from acceptance.harness import options, system
+from acceptance.harness import options, system, tokens
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry
 from acceptance.harness.cluster import Cluster
@@ -22,6 +22,7 @@ from acceptance.harness.journal import Journal, default_file
 from acceptance.harness.logs import LogFollower
 from acceptance.harness.port_forward import PortForward
 from acceptance.harness.reach import Reach
+from acceptance.harness.request import CREDENTIAL
 from acceptance.harness.run import Run
 from acceptance.harness.selection import Selection
 from acceptance.harness.state import State
@@ -66,6 +67,19 @@ def reach(cluster: Cluster) -> Iterator[Reach]:
 
 
 @pytest.fixture(scope="session")
+def app_token(cluster: Cluster, run: Run) -> str:
+    """What the agent's sidecar shows the agent; empty where there is none."""
+    return tokens.read(cluster, run.masking, tokens.APP)
+
+
+@pytest.fixture(scope="session")
+def credentials(cluster: Cluster, run: Run) -> dict[str, str]:
+    """Headers of a call to a sidecar's API: its token, where it asks for one."""
+    token = tokens.read(cluster, run.masking, tokens.SIDECAR)
+    return {CREDENTIAL: token} if token else {}
+
+
+@pytest.fixture(scope="session")
 def agent_forward(reach: Reach) -> PortForward:
     """The agent's pod: app, sidecar, the sidecar's metrics and its port for other sidecars."""
     ports = (system.APP_PORT, system.SIDECAR_PORT, system.SIDECAR_METRICS_PORT, system.SIDECAR_INTERNAL_PORT)
@@ -85,9 +99,9 @@ def agent(reach: Reach, agent_forward: PortForward) -> Api:
 
 
 @pytest.fixture(scope="session")
-def sidecar(reach: Reach, agent_forward: PortForward) -> Api:
+def sidecar(reach: Reach, agent_forward: PortForward, credentials: dict[str, str]) -> Api:
     """The Dapr API of the agent's sidecar."""
-    return reach.api(agent_forward, system.SIDECAR_PORT)
+    return reach.api(agent_forward, system.SIDECAR_PORT, credentials)
 
 
 @pytest.fixture(scope="session")
@@ -109,9 +123,9 @@ def caller(reach: Reach, caller_forward: PortForward) -> Api:
 
 
 @pytest.fixture(scope="session")
-def caller_sidecar(reach: Reach, caller_forward: PortForward) -> Api:
+def caller_sidecar(reach: Reach, caller_forward: PortForward, credentials: dict[str, str]) -> Api:
     """The Dapr API of the caller's sidecar."""
-    return reach.api(caller_forward, system.SIDECAR_PORT)
+    return reach.api(caller_forward, system.SIDECAR_PORT, credentials)
 
 
 @pytest.fixture(scope="session")
@@ -130,6 +144,8 @@ def database(cluster: Cluster, reach: Reach, run: Run) -> Database:
 @pytest.fixture(scope="session", autouse=True)
 def evidence(cluster: Cluster, reach: Reach, run: Run, agent: Api, sidecar: Api) -> Iterator[None]:
     """Follow every log from the start; keep what the cluster says when something failed."""
+    # before the first line is written; the sidecar's own token is known by now
+    tokens.read(cluster, run.masking, tokens.APP)
     run.diagnose_with(lambda: State(cluster, agent, sidecar))
     logs = LogFollower(cluster, NAMESPACES, run.folder / "logs", run.masking.mask)
     logs.start()

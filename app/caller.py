@@ -1,5 +1,6 @@
 """The second service: it invokes the agent through both sidecars."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, TypedDict
@@ -16,6 +17,18 @@ from app.limits import BodyLimit
 from app.services import AgentSidecar, from_state
 
 SERVICE = "fastapi-dapr-caller"
+TO_AGENT = ("content-type", "idempotency-key", "prefer", "traceparent", "tracestate")
+FROM_AGENT = (
+    "allow",
+    "content-type",
+    "location",
+    "preference-applied",
+    "retry-after",
+    "www-authenticate",
+)
+CLEANED = {b"", b".", b".."}
+"""Segments that the sidecar takes out of a path: one that climbs would reach the sidecar's own API."""
+BROKEN_ESCAPE = re.compile(b"%(?![0-9A-Fa-f]{2})")
 URL_CHARACTERS = "%/?:@!$&'()*+,;=-._~"
 Settings = Annotated[CallerSettings, from_state("settings")]
 
@@ -46,16 +59,21 @@ async def ready(request: Request, sidecar: AgentSidecar) -> dict[str, str]:
 
 
 async def invoke(request: Request, settings: Settings, sidecar: AgentSidecar) -> Response:
-    """Invoke the agent through both sidecars; status and body are the agent's own. 503 when it cannot be reached."""
-    target = target_of(request.scope["raw_path"], request.url.query)
-    status, content_type, body = await sidecar.invoke(
+    """Invoke the agent through both sidecars; status and body are the agent's own. 503 when it cannot be reached.
+
+    `Idempotency-Key`, `Prefer` and the trace reach the agent; `Location` leads there by way of this service again.
+    """
+    status, headers, body = await sidecar.invoke(
         settings.agent_app_id,
         request.method,
-        target,
+        target_of(request.scope["raw_path"], request.url.query),
         await request.body(),
-        request.headers.get("content-type", ""),
+        [(name, value) for name in TO_AGENT for value in request.headers.getlist(name)],
     )
-    return Response(body, status, media_type=content_type or None)
+    answered = {name: headers[name] for name in FROM_AGENT if name in headers}
+    if answered.get("location", "").startswith("/"):
+        answered["location"] = f"/invoke{answered['location']}"
+    return Response(body, status, answered)
 
 
 for method in ("GET", "POST", "DELETE"):
@@ -64,17 +82,20 @@ for method in ("GET", "POST", "DELETE"):
         invoke,
         methods=[method],
         operation_id=f"invoke_{method.lower()}",
-        responses=problems(400, 408, 413, 503),
+        responses=problems(400, 403, 408, 413, 503),
     )
 
 
 def target_of(raw_path: bytes, query: str) -> str:
     """Take the agent's path and query from the caller's, as the client encoded them: `%2F` in a key stays `%2F`."""
     path = raw_path.removeprefix(b"/invoke/")
-    if {b".", b".."}.intersection(path.split(b"/")):
-        # the sidecar cleans its paths: one that climbs would reach the sidecar's own API
-        raise ServiceError(400, "path: must not contain the segments . and ..")
-    return quote(path, safe=URL_CHARACTERS) + (f"?{quote(query, safe=URL_CHARACTERS)}" if query else "")
+    if path and CLEANED.intersection(path.split(b"/")):
+        raise ServiceError(400, "path: must not contain the segments . and .., nor empty ones")
+    if BROKEN_ESCAPE.search(path):
+        raise ServiceError(400, "path: % must begin an escape of two hexadecimal digits")
+    # daprd decodes the path, and sends on what that makes: escaped once more, it arrives as the client wrote it
+    encoded = quote(path, safe=URL_CHARACTERS).replace("%", "%25")
+    return encoded + (f"?{quote(query, safe=URL_CHARACTERS)}" if query else "")
 
 
 def create_app(settings: CallerSettings | None = None) -> FastAPI:
@@ -83,7 +104,7 @@ def create_app(settings: CallerSettings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        async with Sidecar(settings.dapr_http_port, settings.sidecar_timeout_seconds) as sidecar:
+        async with Sidecar(settings) as sidecar:
             yield {"settings": settings, "sidecar": sidecar}
 
     app = FastAPI(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False)

@@ -25,7 +25,7 @@ async def replay(settings: Settings, event_id: str) -> str:
     """
     async with (
         Database(settings) as database,
-        Sidecar(settings.dapr_http_port, settings.sidecar_timeout_seconds) as sidecar,
+        Sidecar(settings) as sidecar,
     ):
         letter = await dead_letters.find(database, event_id)
         if letter is None:

@@ -1,9 +1,10 @@
 """Settings, read once from environment variables of the same name in capitals. Names carry their unit."""
 
+import re
 import sys
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app import SERVICE
@@ -21,6 +22,19 @@ def _brokers(value: str) -> str:
     return value
 
 
+def _token(value: SecretStr) -> SecretStr:
+    if not re.fullmatch("[!-~]+", value.get_secret_value()):
+        raise ValueError("expected visible ASCII characters alone, for it is sent as an HTTP header")
+    return value
+
+
+def _none_if_blank(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Token = Annotated[SecretStr, AfterValidator(_token)]
+
+
 class ServiceSettings(BaseSettings):
     """What both services need: the sidecar, and how they end."""
 
@@ -30,6 +44,8 @@ class ServiceSettings(BaseSettings):
     dapr_http_port: Port = 3500
     dapr_grpc_port: Port = 50001
     """Part of the sidecar's contract; the app itself speaks HTTP to it."""
+    dapr_api_token: Annotated[Token | None, BeforeValidator(_none_if_blank)] = None
+    """What the sidecar asks of whoever calls its API; it asks nothing unless it was given a token of its own."""
     sidecar_timeout_seconds: Seconds = 2.0
     """Longest wait for one answer of the sidecar; clients are promised an answer within 3 s."""
     body_timeout_seconds: Seconds = 4.0
@@ -51,6 +67,8 @@ class CallerSettings(ServiceSettings):
 class Settings(ServiceSettings):
     """Settings of the agent."""
 
+    app_api_token: Token
+    """What the sidecar shows with whatever it sends to the app: who does not show it delivers nothing."""
     postgres_host: Required
     postgres_port: Port = 5432
     postgres_user: Required

@@ -1,7 +1,7 @@
 """The sidecar's HTTP API, over one session."""
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import quote
@@ -11,7 +11,8 @@ from pydantic_core import from_json, to_json
 from yarl import URL
 
 from app import SERVICE
-from app.errors import DependencyUnavailableError
+from app.config import ServiceSettings
+from app.errors import DependencyUnavailableError, ServiceError
 
 PUBSUB = "kafka-pubsub"
 STATESTORE = "postgres-statestore"
@@ -22,8 +23,11 @@ JSON = "application/json"
 BINARY = "application/octet-stream"
 Event = tuple[str, str, str]
 """Id, partition key, and data as JSON text."""
-DAPR_ERROR = b'{"errorCode":"ERR_'
+DAPR_ERRORS = (b'{"errorCode":"ERR_', b"invalid api token")
 """How an error of daprd itself begins, as told from an answer of the invoked service."""
+CREDENTIAL = "dapr-api-token"
+"""Header of the token that the sidecar asks for, and of the other one that it shows."""
+Headers = Iterable[tuple[str, str]]
 REFUSED = b'"ERR_PUBSUB_PUBLISH_MESSAGE"'
 # daprd ends with a panic when it reads a CloudEvent itself whose `traceparent` is no string
 RAW = {"rawPayload": "true"}
@@ -42,9 +46,10 @@ class RefusedError(DependencyUnavailableError):
 class Sidecar:
     """The sidecar of this pod. A call that fails raises DependencyUnavailableError, after `timeout_seconds` at most."""
 
-    def __init__(self, http_port: int, timeout_seconds: float) -> None:
-        self._base = f"http://127.0.0.1:{http_port}"
-        self._timeout_seconds = timeout_seconds
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._base = f"http://127.0.0.1:{settings.dapr_http_port}"
+        self._timeout_seconds = settings.sidecar_timeout_seconds
+        self._token = settings.dapr_api_token
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -52,6 +57,9 @@ class Sidecar:
             # no limit: requests held up by one backend must not hold up the others
             connector=aiohttp.TCPConnector(limit=0),
             auto_decompress=False,
+            headers={CREDENTIAL: self._token.get_secret_value()} if self._token else {},
+            # a body that came without a type is handed on without one
+            skip_auto_headers=("Content-Type",),
         )
         return self
 
@@ -109,35 +117,40 @@ class Sidecar:
         await self._expect("dapr", "POST", "/v1.0/shutdown")
 
     async def invoke(
-        self, app_id: str, method: str, path: str, body: bytes, content_type: str
-    ) -> tuple[int, str, bytes]:
-        """Invoke another service; status, content type and body as it said them."""
-        status, content_type, answer = await self._request(
-            app_id, method, f"/v1.0/invoke/{app_id}/method/{path}", body, content_type
+        self, app_id: str, method: str, path: str, body: bytes, headers: Headers
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Invoke another service; status, headers and body as it said them.
+
+        ServiceError 403 when the other's access control does not allow it.
+        """
+        status, answered, answer = await self._request(
+            app_id, method, f"/v1.0/invoke/{app_id}/method/{path}", body, headers
         )
-        if status >= HTTPStatus.BAD_REQUEST and answer.startswith(DAPR_ERROR):
+        if status >= HTTPStatus.BAD_REQUEST and answer.startswith(DAPR_ERRORS):
+            if status == HTTPStatus.FORBIDDEN:
+                raise ServiceError(status, f"path: {app_id} does not let this service {method} it")
             raise DependencyUnavailableError(app_id, f"the sidecar answered {status}: {_text(answer)}")
-        return status, content_type, answer
+        return status, answered, answer
 
     async def _expect(
         self, dependency: str, method: str, path: str, content: bytes = b"", content_type: str = JSON
     ) -> bytes:
-        status, _, answer = await self._request(dependency, method, path, content, content_type)
+        headers = [("Content-Type", content_type)] if content else []
+        status, _, answer = await self._request(dependency, method, path, content, headers)
         if status not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
             error = RefusedError if REFUSED in answer else DependencyUnavailableError
             raise error(dependency, f"the sidecar answered {status}: {_text(answer)}")
         return answer
 
     async def _request(
-        self, dependency: str, method: str, path: str, content: bytes, content_type: str
-    ) -> tuple[int, str, bytes]:
+        self, dependency: str, method: str, path: str, content: bytes, headers: Headers
+    ) -> tuple[int, Mapping[str, str], bytes]:
         url = URL(self._base + path, encoded=True)
-        headers = {"Content-Type": content_type} if content else {}
         try:
             async with self._session.request(
                 method, url, data=content or None, headers=headers, allow_redirects=False
             ) as response:
-                return response.status, response.headers.get("Content-Type", ""), await response.read()
+                return response.status, response.headers, await response.read()
         except TimeoutError as error:
             reason = f"the sidecar did not answer within {self._timeout_seconds:g} s"
             raise DependencyUnavailableError(dependency, reason) from error

@@ -12,6 +12,7 @@ from app.dapr import Sidecar
 from app.database import Database
 from app.drain import Drain
 from app.errors import add_handlers
+from app.guard import Guard
 from app.handler import Handler
 from app.health import Monitor
 from app.limits import BodyLimit
@@ -28,7 +29,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
         async with (
-            Sidecar(settings.dapr_http_port, settings.sidecar_timeout_seconds) as sidecar,
+            Sidecar(settings) as sidecar,
             Database(settings) as database,
             # a little less than the check's own time, so that the client closes what it opened
             Broker(settings.kafka_brokers, 0.8 * settings.check_timeout_seconds) as broker,
@@ -41,6 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 "sidecar": sidecar,
                 "database": database,
                 "monitor": monitor,
+                "guard": Guard(settings.app_api_token),
                 "handler": handler,
                 "publisher": publisher,
             }

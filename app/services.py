@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 
 from app.dapr import Sidecar
 from app.database import Database
+from app.guard import Guard
 from app.handler import Handler
 from app.health import Monitor
 from app.publisher import Publisher
@@ -17,6 +18,7 @@ class State(TypedDict):
     sidecar: Sidecar
     database: Database
     monitor: Monitor
+    guard: Guard
     handler: Handler
     publisher: Publisher
 

@@ -18,8 +18,10 @@ from uuid import uuid4
 import httpx
 from aiohttp import ClientSession
 
+from app.dapr import CREDENTIAL
 from benchmarks.server import VARIANTS
 from tests.app.broker import StandInBroker
+from tests.app.client import APP_TOKEN
 from tests.app.postgres import PASSWORD, PostgresServer, free_port
 from tests.app.sidecar import StandInSidecar
 from tests.app.waiting import until
@@ -71,6 +73,7 @@ async def environment() -> AsyncIterator[dict[str, str]]:
         await sidecar.start()
         await broker.start()
         yield {
+            "APP_API_TOKEN": APP_TOKEN,
             "DAPR_HTTP_PORT": str(sidecar.port),
             "POSTGRES_HOST": "127.0.0.1",
             "POSTGRES_PORT": str(postgres.port),
@@ -94,7 +97,7 @@ async def send(session: ClientSession, route: str, count: int) -> None:
 
     async def work() -> None:
         for event in events:
-            headers = {"content-type": content_type}
+            headers = {"content-type": content_type, CREDENTIAL: APP_TOKEN}
             async with session.post(route, data=json.dumps(event), headers=headers) as answer:
                 seen = await answer.json()
                 assert seen.get("status") == wanted, f"expected {wanted} of {route}, seen {answer.status} {seen}"

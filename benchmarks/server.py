@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import logs, main
+from app.config import ServiceSettings
 from app.dapr import Sidecar
 from app.database import Database
 
@@ -23,13 +24,13 @@ ANSWERS = {"/ready": {"status": "ready"}, "/subscribe": {"status": "SUCCESS"}, "
 class SidecarPerCall(Sidecar):
     """The product's client of the sidecar, but one for each publish."""
 
-    def __init__(self, http_port: int, timeout_seconds: float) -> None:
-        super().__init__(http_port, timeout_seconds)
-        self._made_of = (http_port, timeout_seconds)
+    def __init__(self, settings: ServiceSettings) -> None:
+        super().__init__(settings)
+        self._made_of = settings
 
     async def publish(self, *arguments: Any, **named: Any) -> None:
         """Publish over a session of its own."""
-        async with Sidecar(*self._made_of) as one:
+        async with Sidecar(self._made_of) as one:
             await one.publish(*arguments, **named)
 
 

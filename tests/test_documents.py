@@ -14,6 +14,7 @@ from images.recipe import parts
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 SETTINGS = Settings(
+    app_api_token=SecretStr("token"),
     postgres_host="database",
     postgres_user="user",
     postgres_password=SecretStr("secret"),

@@ -11,10 +11,12 @@ from acceptance.harness.port_forward import PortForward
 class Api:
     """One HTTP interface behind a port-forward; one client for the run, connections are proven by the answer itself."""
 
-    def __init__(self, forward: PortForward, port: int, timeout_s: float = 10) -> None:
+    def __init__(
+        self, forward: PortForward, port: int, headers: dict[str, str] | None = None, timeout_s: float = 10
+    ) -> None:
         self._forward = forward
         self._port = port
-        self._client = httpx.Client(timeout=timeout_s, trust_env=False)
+        self._client = httpx.Client(timeout=timeout_s, trust_env=False, headers=headers)
 
     def call(self, method: str, path: str, **content: Any) -> httpx.Response:
         """The answer, whatever its status. Raises NotYetError or httpx.TransportError while nothing answers."""

@@ -89,6 +89,15 @@ class Cluster:
         """Run a shell script, with arguments, in a pod's first container. Raises KubectlError when it fails."""
         self.kubectl.run("-n", namespace, "exec", pod, "--", "sh", "-ec", script, "sh", *arguments)
 
+    def annotate_pods(self, namespace: str, reference: str, name: str, value: str | None) -> None:
+        """Give the pods of a workload an annotation, None to take it away; they are rolled out anew."""
+        patch = {"spec": {"template": {"metadata": {"annotations": {name: value}}}}}
+        self.kubectl.run("-n", namespace, "patch", reference, "--type=merge", f"--patch={json.dumps(patch)}")
+
+    def delete_secret(self, namespace: str, name: str) -> None:
+        """Delete a Secret; one that is gone already is fine."""
+        self.kubectl.run("-n", namespace, "delete", "secret", name, "--ignore-not-found")
+
     def address(self, namespace: str, service: str) -> str:
         """A Service's cluster address."""
         spec = self.core.read_namespaced_service(service, namespace, _request_timeout=10).spec

@@ -76,6 +76,8 @@ def undo_table(cluster: Cluster) -> dict[str, Undo]:
         "create": _if_there(cluster.create),
         "exec": _if_there(cluster.execute),
         "query": partial(_query, cluster),
+        "annotate": _if_there(cluster.annotate_pods),
+        "delete secret": cluster.delete_secret,
     }
 
 

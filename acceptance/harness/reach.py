@@ -22,9 +22,9 @@ class Reach:
         self.forwards.append(PortForward(self._cluster.kubectl, f"{namespace}/{name}", pod, ports).open())
         return self.forwards[-1]
 
-    def api(self, forward: PortForward, port: int) -> Api:
-        """An HTTP client on one of a forward's ports."""
-        self._apis.append(Api(forward, port))
+    def api(self, forward: PortForward, port: int, headers: dict[str, str] | None = None) -> Api:
+        """An HTTP client on one of a forward's ports, with headers of every request."""
+        self._apis.append(Api(forward, port, headers))
         return self._apis[-1]
 
     def close(self) -> None:

@@ -5,6 +5,8 @@ import shlex
 from base64 import b64encode
 from dataclasses import dataclass
 
+CREDENTIAL = "dapr-api-token"
+
 
 @dataclass(frozen=True)
 class Request:
@@ -15,18 +17,20 @@ class Request:
     headers: tuple[tuple[str, bytes], ...] = ()
     body: bytes = b""
     by_daprd: bool = False
-    """Whether it is sent in daprd's place, which is always answered 200."""
+    """Whether it is sent in daprd's place, with its token; that is always answered 200."""
 
-    @property
-    def raw_headers(self) -> list[tuple[bytes, bytes]]:
-        """Headers as bytes, which no client changes."""
-        return [(name.encode(), value) for name, value in self.headers]
+    def raw_headers(self, app_token: str) -> list[tuple[bytes, bytes]]:
+        """Headers as bytes, which no client changes; daprd's own requests carry the app's token."""
+        credential = [(CREDENTIAL.encode(), app_token.encode())] if self.by_daprd else []
+        return [*((name.encode(), value) for name, value in self.headers), *credential]
 
     def curl(self, base: str) -> str:
         """A line of bash that sends this request again; a body that no argument can hold is packed."""
         words = ["curl", "--include", "--request", self.method, shlex.quote(base + self.path)]
         for name, value in self.headers:
             words += ["--header", _quoted(name.encode() + b": " + value)]
+        if self.by_daprd:
+            words += ["--header", f'"{CREDENTIAL}: $APP_API_TOKEN"']
         if not self.body:
             return " ".join(words)
         if _is_plain(self.body) and len(self.body) < 1000:

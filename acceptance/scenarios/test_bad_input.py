@@ -18,7 +18,9 @@ AGENT = "http://127.0.0.1:8080"
 
 
 @proves("scenario-20-bad-input", "endurance-bad-input")
-def test_bad_input_is_refused_in_time_and_never_a_server_error(entry: Entry, agent: Api, measure: Measure) -> None:
+def test_bad_input_is_refused_in_time_and_never_a_server_error(
+    entry: Entry, agent: Api, app_token: str, measure: Measure
+) -> None:
     routes = route.routes(agent.json("GET", "/openapi.json"))
     chosen = list(islice(bad_input.cases(routes), REQUESTS[entry.id]))
     expect(len(chosen) == REQUESTS[entry.id], f"{REQUESTS[entry.id]} requests", len(chosen))
@@ -26,7 +28,8 @@ def test_bad_input_is_refused_in_time_and_never_a_server_error(entry: Entry, age
     expect(met == (len(routes), len(bad_input.CLASSES)), "every route and every class", met)
 
     def send(request: Request) -> httpx.Response:
-        return agent.call(request.method, request.path, headers=request.raw_headers, content=request.body)
+        headers = request.raw_headers(app_token)
+        return agent.call(request.method, request.path, headers=headers, content=request.body)
 
     found = [(case, examine(send, case.request)) for case in chosen]
 

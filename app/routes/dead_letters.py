@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request, Response
 
 from app import dead_letters
 from app.delivery import Delivery
-from app.errors import DependencyUnavailableError
+from app.errors import DependencyUnavailableError, problems
+from app.guard import Guard
 from app.handler import Status
 from app.limits import BodyLateError, BodyTooLargeError
 from app.routes.subscribe import BODY, Reply, reply
@@ -16,13 +17,15 @@ router = APIRouter(tags=["dapr"])
 logger = logging.getLogger(__name__)
 
 
-@router.post("/dead-letters", openapi_extra=BODY, response_model=Reply)
+@router.post("/dead-letters", openapi_extra=BODY, response_model=Reply, responses=problems(401))
 async def receive_dead_letter(request: Request, database: AgentDatabase, monitor: AgentMonitor) -> Response:
-    """Record a delivered dead letter, once however often it is delivered. Always 200, whatever the body.
+    """Record a delivered dead letter, once however often it is delivered. To the sidecar always 200.
 
     `SUCCESS`: recorded. `RETRY`: the database is away, or the body was cut short. `DROP`: a body larger than
     any record of the topic.
     """
+    guard: Guard = request.state.guard
+    guard.require_delivery(request.headers)
     try:
         delivery = Delivery.of(await request.body(), request.headers)
         monitor.require("database")

@@ -8,6 +8,8 @@ from pydantic import BaseModel
 
 from app.dapr import SUBSCRIPTIONS
 from app.delivery import Delivery
+from app.errors import problems
+from app.guard import Guard
 from app.handler import Handler, Status
 from app.limits import BodyLateError, BodyTooLargeError
 
@@ -33,14 +35,16 @@ async def subscriptions() -> list[dict[str, Any]]:
     return SUBSCRIPTIONS
 
 
-@router.post("/subscribe", openapi_extra=BODY, response_model=Reply)
+@router.post("/subscribe", openapi_extra=BODY, response_model=Reply, responses=problems(401))
 async def subscribe(request: Request) -> Response:
-    """Apply a delivered event, once however often it is delivered. Always 200, whatever the body.
+    """Apply a delivered event, once however often it is delivered. To the sidecar always 200, whatever the body.
 
     `SUCCESS`: applied, or sent to the dead letter topic; an event without a usable id goes there under an id made of
     its position in the topic. `RETRY`: a dependency is away, handling raised and attempts are left, or the body was cut
     short. `DROP`: a body larger than any record of the topic.
     """
+    guard: Guard = request.state.guard
+    guard.require_delivery(request.headers)
     try:
         body = await request.body()
     except BodyTooLargeError as error:

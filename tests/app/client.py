@@ -10,10 +10,11 @@ import httpx
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from app.dapr import SUBSCRIPTIONS
+from app.dapr import CREDENTIAL, SUBSCRIPTIONS
 from tests.app.sidecar import as_delivered
 from tests.app.waiting import until
 
+APP_TOKEN = "the-app-token"
 PROBLEM = "application/problem+json"
 
 
@@ -93,7 +94,7 @@ async def deliver(
     response = await client.post(
         route,
         content=as_delivered(record, topic),
-        headers={"content-type": "application/cloudevents+json"} | position | headers,
+        headers={"content-type": "application/cloudevents+json", CREDENTIAL: APP_TOKEN} | position | headers,
     )
     assert response.status_code == 200, response.text
     assert set(response.json()) == {"status"}

@@ -8,9 +8,10 @@ import pytest
 from pydantic import SecretStr
 
 from app.config import Settings
+from app.dapr import CREDENTIAL
 from app.main import create_app
 from tests.app.broker import StandInBroker
-from tests.app.client import running, until_ready
+from tests.app.client import APP_TOKEN, running, until_ready
 from tests.app.postgres import PASSWORD, PostgresServer
 from tests.app.sidecar import StandInSidecar
 
@@ -64,6 +65,7 @@ async def settings(postgres: PostgresServer, sidecar: StandInSidecar, broker: St
     await connection.execute("DROP TABLE IF EXISTS outbox, dead_letters")
     await connection.close()
     return Settings(
+        app_api_token=SecretStr(APP_TOKEN),
         dapr_http_port=sidecar.port,
         postgres_host="127.0.0.1",
         postgres_port=postgres.port,
@@ -88,8 +90,9 @@ async def settings(postgres: PostgresServer, sidecar: StandInSidecar, broker: St
 
 @pytest.fixture
 async def agent(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an agent that is ready."""
+    """A client of an agent that is ready, taken for its sidecar where that matters."""
     async with running(create_app(settings)) as client:
+        client.headers[CREDENTIAL] = APP_TOKEN
         await until_ready(client)
         yield client
 

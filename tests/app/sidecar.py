@@ -3,9 +3,10 @@
 import asyncio
 import json
 import posixpath
+import re
 from base64 import b64decode, b64encode
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 from uuid import uuid4
 
 from aiohttp import web
@@ -35,6 +36,10 @@ class StandInSidecar:
         """Ids of events that Kafka does not take."""
         self.invoked: list[dict[str, Any]] = []
         self.invoke_answer = (200, "application/json", b"{}")
+        self.invoke_headers: dict[str, str] = {}
+        """Headers of that answer beside its content type."""
+        self.token = ""
+        """What it asks of whoever calls; nothing when empty."""
 
     async def start(self, port: int = 0) -> None:
         """Listen on a loopback port, a free one unless given."""
@@ -54,6 +59,8 @@ class StandInSidecar:
         self.requests.append(f"{request.method} {request.raw_path}")
         if self.hanging:
             await asyncio.Event().wait()
+        if self.token and request.headers.getall("dapr-api-token", []) != [self.token]:
+            return web.Response(status=401, text="invalid api token\n")
         # daprd cleans the path as it was encoded, then decodes each part
         path = posixpath.normpath(request.rel_url.raw_path)
         _, version, area, *parts = path.split("/")
@@ -61,7 +68,7 @@ class StandInSidecar:
         assert version == "v1.0" or bulk, f"not a path of daprd: {path}"
         if area in self.broken:
             return _error(self.broken[area], "ERR_BROKEN", "told to fail")
-        parts = [unquote_plus(part) for part in parts] if area != "invoke" else parts
+        parts = [unquote_plus(part) for part in parts] if area != "invoke" else unquote("/".join(parts)).split("/")
         answer: web.Response = await getattr(self, f"_{area}_bulk" if bulk else f"_{area}")(request, *parts)
         return answer
 
@@ -136,15 +143,20 @@ class StandInSidecar:
 
     async def _invoke(self, request: web.Request, app_id: str, _: str, *path: str) -> web.Response:
         body = await request.read()
+        # what daprd takes for the address of the other service, and cannot be sent on, is refused
+        address = posixpath.normpath("/".join(path))
+        if set("#?") & set(address) or re.search("%(?![0-9A-Fa-f]{2})", address):
+            return _error(500, "ERR_DIRECT_INVOKE", f"failed to invoke, id: {app_id}, err: invalid method: {address}")
         call = {
             "app_id": app_id,
             "method": request.method,
-            "path": "/".join(path),
+            "path": address,
+            "headers": request.headers,
             "query": request.rel_url.raw_query_string,
         }
         self.invoked.append(call | {"body": body, "type": request.headers.get("Content-Type")})
         status, content_type, answer = self.invoke_answer
-        return web.Response(status=status, body=answer, headers={"Content-Type": content_type})
+        return web.Response(status=status, body=answer, headers={"Content-Type": content_type} | self.invoke_headers)
 
 
 def as_delivered(record: bytes, topic: str = TOPIC) -> bytes:

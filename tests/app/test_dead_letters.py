@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from app.config import Settings
-from tests.app.client import cloud_event, deliver
+from tests.app.client import APP_TOKEN, cloud_event, deliver
 from tests.app.postgres import PASSWORD, PostgresServer
 from tests.app.sidecar import StandInSidecar
 from tests.app.test_subscribe import BROKEN, CONSTRAINT
@@ -44,6 +44,7 @@ async def command(settings: Settings, *arguments: str) -> tuple[int | None, str,
         "POSTGRES_DATABASE": "postgres",
         "KAFKA_BROKERS": settings.kafka_brokers,
         "DAPR_HTTP_PORT": str(settings.dapr_http_port),
+        "APP_API_TOKEN": APP_TOKEN,
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "app", *arguments, env=environment, stdout=-1, stderr=-1

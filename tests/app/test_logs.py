@@ -12,6 +12,7 @@ GOOD = {
     "POSTGRES_HOST": "127.0.0.1",
     "POSTGRES_USER": "postgres",
     "POSTGRES_PASSWORD": "do-not-show",
+    "APP_API_TOKEN": "nor-this",
     "POSTGRES_DATABASE": "postgres",
     "KAFKA_BROKERS": "127.0.0.1:1",
 }
@@ -26,12 +27,24 @@ def test_a_bad_setting_says_what_is_expected(monkeypatch: pytest.MonkeyPatch) ->
     assert "do-not-show" not in str(stopped.value)
 
 
-def test_settings_do_not_show_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in GOOD.items():
+def test_settings_do_not_show_the_password_nor_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (GOOD | {"DAPR_API_TOKEN": "not-that-either"}).items():
         monkeypatch.setenv(name, value)
     settings = load(Settings)
     assert settings.postgres_password.get_secret_value() == "do-not-show"
-    assert "do-not-show" not in f"{settings!r} {settings}"
+    assert settings.app_api_token.get_secret_value() == "nor-this"
+    for secret in ("do-not-show", "nor-this", "not-that-either"):
+        assert secret not in f"{settings!r} {settings}"
+
+
+@pytest.mark.parametrize("name", ["APP_API_TOKEN", "DAPR_API_TOKEN"])
+def test_a_token_that_no_header_can_carry_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for variable, value in (GOOD | {name: "secret-\n"}).items():
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(SystemExit) as stopped:
+        load(Settings)
+    assert f"bad settings: {name}: " in str(stopped.value)
+    assert "secret-" not in str(stopped.value)
 
 
 def test_a_log_line_is_one_json_object_with_its_extra_fields() -> None:

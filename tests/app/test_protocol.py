@@ -85,6 +85,8 @@ async def test_a_body_that_is_cut_short_is_a_problem_in_time(port: int, body: by
 
 @pytest.mark.parametrize("route", [b"/subscribe", b"/dead-letters"])
 async def test_a_delivery_that_is_cut_short_is_wanted_again(port: int, route: bytes) -> None:
-    head, answer = await answer_to(port, b"POST " + route + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{")
+    token = b"dapr-api-token: %b\r\n" % ENVIRONMENT["APP_API_TOKEN"].encode()
+    request = b"POST " + route + b" HTTP/1.1\r\nHost: a\r\n" + token + b"Content-Length: 2\r\n\r\n{"
+    head, answer = await answer_to(port, request)
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert json.loads(answer) == {"status": "RETRY"}

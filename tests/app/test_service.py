@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "POSTGRES_HOST": "127.0.0.1",
     "POSTGRES_USER": "postgres",
     "POSTGRES_PASSWORD": "do-not-show",
+    "APP_API_TOKEN": "nor-this",
     "POSTGRES_DATABASE": "postgres",
     "KAFKA_BROKERS": "127.0.0.1:1",
 }
@@ -42,6 +43,12 @@ BAD_SETTINGS = [
     ("KAFKA_BROKERS", "kafka"),
     ("KAFKA_BROKERS", "kafka:9092,"),
     ("DAPR_HTTP_PORT", "65536"),
+    ("APP_API_TOKEN", None),
+    ("APP_API_TOKEN", ""),
+    ("APP_API_TOKEN", "a token\n"),
+    ("APP_API_TOKEN", "tökén"),
+    ("DAPR_API_TOKEN", "a-token\n"),
+    ("DAPR_API_TOKEN", "a\x7f"),
     ("CHECK_PERIOD_SECONDS", "0"),
     ("CHECK_TIMEOUT_SECONDS", "inf"),
 ]
@@ -158,7 +165,7 @@ async def test_every_documented_error_is_a_problem(agent: httpx.AsyncClient) -> 
     ]
     assert len(errors) > 15
     assert [error for error in errors if error[3] != {"application/problem+json"}] == []
-    assert set(document["paths"]["/subscribe"]["post"]["responses"]) == {"200"}
+    assert set(document["paths"]["/subscribe"]["post"]["responses"]) == {"200", "401"}
 
 
 async def test_the_documentation_has_examples(agent: httpx.AsyncClient) -> None:

@@ -13,6 +13,10 @@ from acceptance.harness.masking import Masking
         '{"password": "hunter2"}',
         "Authorization: hunter2",
         "the value hunter2 somewhere",
+        "dapr-api-token: hunter2",
+        "Headers([('dapr-api-token', 'hunter2')])",
+        "[(b'dapr-api-token', b'hunter2')]",
+        "APP_API_TOKEN=hunter2 DAPR_API_TOKEN=hunter2",
     ],
 )
 def test_a_secret_is_masked_wherever_it_stands(text: str) -> None:
@@ -26,6 +30,9 @@ def test_a_secret_is_masked_wherever_it_stands(text: str) -> None:
     [
         ("password=unknown", "password=*****"),
         ("Authorization: Bearer unknown", "Authorization: Bearer *****"),
+        ("Dapr-Api-Token: unknown", "Dapr-Api-Token: *****"),
+        ("- name: APP_API_TOKEN\n  value: unknown\n", "- name: APP_API_TOKEN\n  value: *****\n"),
+        ("DAPR_API_TOKEN=unknown x", "DAPR_API_TOKEN=***** x"),
         ('{"password": "un, kn}own", "key": "a"}', '{"password": "*****", "key": "a"}'),
         ('the beginning of {"password": "unkno', 'the beginning of {"password": "*****'),
         (r"{\"token\":\"unknown\",\"key\":\"a\"}", r"{\"token\":\"*****\",\"key\":\"a\"}"),

@@ -87,12 +87,12 @@ def component_metadata(component: Manifest) -> dict[str, Any]:
 
 
 def secret_references(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
-    """Yield namespace, Secret and key of every secretKeyRef in an object."""
+    """Yield namespace, Secret and key of every secretKeyRef in an object that must be there."""
     pending: list[Any] = [manifest]
     while pending:
         node = pending.pop()
         if isinstance(node, dict):
-            if "secretKeyRef" in node:
+            if "secretKeyRef" in node and not node["secretKeyRef"].get("optional"):
                 yield (manifest["metadata"]["namespace"], node["secretKeyRef"]["name"], node["secretKeyRef"]["key"])
             pending.extend(node.values())
         elif isinstance(node, list):

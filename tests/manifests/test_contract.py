@@ -40,6 +40,8 @@ RESOURCES = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "
 AGENT_ENVIRONMENT = {
     "DAPR_HTTP_PORT": "3500",
     "DAPR_GRPC_PORT": "50001",
+    "APP_API_TOKEN": {"secretKeyRef": {"name": "dapr-app-token", "key": "token"}},
+    "DAPR_API_TOKEN": {"secretKeyRef": {"name": "dapr-api-token", "key": "token", "optional": True}},
     "POSTGRES_HOST": POSTGRES,
     "POSTGRES_PORT": "5432",
     "POSTGRES_USER": "postgres",
@@ -113,7 +115,7 @@ def test_the_agent_container_is_fastapi_with_the_promised_environment(overlay: O
 def test_the_caller_runs_the_same_image_and_knows_no_backend(overlay: Overlay) -> None:
     agent, caller = (containers(named(overlay.objects, "Deployment", name))[0] for name in (AGENT, CALLER))
     assert (caller["image"], caller["args"]) == (agent["image"], ["caller"])
-    assert environment(caller).keys() == {"DAPR_HTTP_PORT"}
+    assert environment(caller).keys() == {"DAPR_HTTP_PORT", "DAPR_API_TOKEN"}
 
 
 def test_a_rollout_never_takes_the_last_ready_pod(app: Manifest) -> None:

@@ -3,13 +3,17 @@
 import re
 from base64 import b64decode
 
+import pytest
+
 from .rendering import (
     DEVELOPMENT,
     ROOT,
     Overlay,
+    annotations,
     component_metadata,
     containers,
     environment,
+    named,
     of_kind,
     render,
     secret_references,
@@ -17,7 +21,10 @@ from .rendering import (
     with_pods,
 )
 
-MADE_BY_MAKE_SECRET = {("fastapi-app", "postgres-credentials", "password")}
+MADE_BY_MAKE_SECRET = {
+    ("fastapi-app", "postgres-credentials", "password"),
+    ("fastapi-app", "dapr-app-token", "token"),
+}
 SECRET_NAME = re.compile(r"password|secret|token", re.IGNORECASE)
 
 
@@ -32,9 +39,25 @@ def test_every_secret_that_is_referred_to_exists(overlay: Overlay) -> None:
 
 
 def test_both_secrets_carry_the_same_password(overlay: Overlay) -> None:
-    values = [value for secret in of_kind(overlay.objects, "Secret") for value in secret["data"].values()]
+    data = [secret["data"] for secret in of_kind(overlay.objects, "Secret")]
+    values = [value for one in data for name, value in one.items() if "password" in name]
     assert len(values) == (2 if overlay.name in DEVELOPMENT else 0)
     assert len(set(values)) <= 1
+
+
+def test_app_and_sidecar_read_the_same_token_which_must_be_there(overlay: Overlay) -> None:
+    agent = named(overlay.objects, "Deployment", "fastapi-dapr-agent")
+    # daprd's injector reads the key `token` of it
+    secret = {"name": annotations(agent)["dapr.io/app-token-secret"], "key": "token"}
+    assert environment(containers(agent)[0])["APP_API_TOKEN"] == {"secretKeyRef": secret}
+
+
+@pytest.mark.parametrize("name", ["fastapi-dapr-agent", "fastapi-dapr-caller"])
+def test_the_sidecars_own_token_is_read_where_there_is_one(name: str, overlay: Overlay) -> None:
+    app = named(overlay.objects, "Deployment", name)
+    secret = {"name": "dapr-api-token", "key": "token", "optional": True}
+    assert environment(containers(app)[0])["DAPR_API_TOKEN"] == {"secretKeyRef": secret}
+    assert "dapr.io/api-token-secret" not in annotations(app)
 
 
 def test_passwords_are_references(overlay: Overlay) -> None:
@@ -56,8 +79,8 @@ def test_secrets_are_written_down_for_development_alone(overlay: Overlay) -> Non
 
 
 def test_no_base_carries_a_secret_or_the_development_password() -> None:
-    (value,) = {v for secret in render(ROOT / "components/development-secrets") for v in secret["data"].values()}
-    password = b64decode(value).decode()
+    secrets = render(ROOT / "components/development-secrets")
+    values = {b64decode(value).decode() for secret in secrets for value in secret["data"].values()}
     for path in ROOT.glob("base/**/*.*"):
-        found = [word for word in ("kind: Secret", "secretGenerator", password) if word in path.read_text()]
+        found = [word for word in ("kind: Secret", "secretGenerator", *values) if word in path.read_text()]
         assert not found, f"{path.relative_to(ROOT)} carries {found}"

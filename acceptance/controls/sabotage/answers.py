@@ -5,6 +5,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
+from app.guard import Guard
 from app.health import Monitor
 
 from .exchange import Answer, Exchange
@@ -67,6 +68,12 @@ async def publishes_late(exchange: Exchange) -> Answer:
 async def publishes_regardless(exchange: Exchange) -> Answer:
     """A publish that does not ask the checks first."""
     Monitor.require = lambda *_: None  # type: ignore[method-assign]  # the sabotage itself
+    return await exchange.inner()
+
+
+async def delivered_by_anybody(exchange: Exchange) -> Answer:
+    """A delivery that is not asked who sends it."""
+    Guard.require_delivery = lambda *_: None  # type: ignore[method-assign]  # the sabotage itself
     return await exchange.inner()
 
 

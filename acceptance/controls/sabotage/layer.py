@@ -17,6 +17,7 @@ SABOTAGES: dict[str, Callable[[Exchange], Awaitable[Answer]]] = {
         answers.publishes_late,
         answers.publishes_regardless,
         answers.queries_late,
+        answers.delivered_by_anybody,
         answers.breaks_on_bad_input,
         events.subscribes_elsewhere,
         events.loses_an_event,

@@ -14,7 +14,7 @@ from acceptance.harness.request import Request
 from app.config import Settings
 from app.main import create_app
 from tests.app.broker import StandInBroker
-from tests.app.client import running, until_ready
+from tests.app.client import APP_TOKEN, running, until_ready
 from tests.app.postgres import PASSWORD, PostgresServer
 from tests.app.sidecar import StandInSidecar
 
@@ -46,7 +46,7 @@ class FuzzedAgent:
     async def _send(self, request: Request) -> httpx.Response:
         async with asyncio.timeout(HANG_S):
             return await self._client.request(
-                request.method, BASE + request.path, headers=request.raw_headers, content=request.body
+                request.method, BASE + request.path, headers=request.raw_headers(APP_TOKEN), content=request.body
             )
 
 
@@ -62,6 +62,7 @@ async def serving(server: PostgresServer) -> AsyncIterator[httpx.AsyncClient]:
     await sidecar.start()
     await broker.start()
     settings = Settings(
+        app_api_token=SecretStr(APP_TOKEN),
         dapr_http_port=sidecar.port,
         postgres_host="127.0.0.1",
         postgres_port=server.port,

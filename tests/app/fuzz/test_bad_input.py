@@ -27,6 +27,7 @@ pytestmark = pytest.mark.filterwarnings(
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "1000"))
 DOCUMENT = create_app(
     Settings(
+        app_api_token=SecretStr("token"),
         postgres_host="database",
         postgres_user="user",
         postgres_password=SecretStr("secret"),

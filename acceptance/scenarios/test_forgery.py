@@ -1,0 +1,127 @@
+"""Events that nobody published, and invocations that nobody needs: refused whoever sends them, and however."""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from http.client import OK
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from acceptance.conftest import Measure, Within
+from acceptance.harness import system
+from acceptance.harness.api import Api, shorten
+from acceptance.harness.catalogue import proves
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.database import Database
+from acceptance.harness.errors import NotYetError, expect
+from acceptance.harness.forgery import Way
+from acceptance.harness.port_forward import PortForward
+from acceptance.harness.record import Record, cloud_event
+from acceptance.harness.toolbox import Toolbox
+from acceptance.harness.topic import Topic
+from acceptance.harness.waiting import Waiting
+from acceptance.in_cluster import forge
+
+EFFECTS = "SELECT count(*) FROM effects WHERE key = $1"
+KNOWN = """
+SELECT (SELECT count(*) FROM processed_events WHERE id = $1) + (SELECT count(*) FROM dead_letters WHERE id = $1)
+"""
+INVOKE = "/v1.0/invoke/{}/method/"
+HEADERS = ("dapr-caller-app-id", "Dapr-Api-Token", "authorization", "cookie", "content-length", "keep-alive", "grpc-x")
+INSIDE_S = 300
+NAMED = 3
+
+
+@pytest.fixture
+def ways(
+    cluster: Cluster, agent_forward: PortForward, caller_forward: PortForward, credentials: dict[str, str]
+) -> list[Way]:
+    """Every way to the agent that somebody may try; the sidecars' own clients show the token that these ask for."""
+    pod = system.agent_pod(cluster)
+    app, caller = (forward.address(system.APP_PORT) for forward in (agent_forward, caller_forward))
+    to_sidecar = partial(
+        Way, address=caller_forward.address(system.SIDECAR_PORT), by_app=False, invokes=True, headers=credentials
+    )
+    of_pod = partial(Way, by_app=False, inside=True, prefix=INVOKE.format(system.AGENT))
+    return [
+        Way("outside", app),
+        Way("the caller", caller, prefix="/invoke/", invokes=True),
+        to_sidecar("the caller's sidecar", prefix=INVOKE.format(system.AGENT)),
+        to_sidecar("that, by namespace", prefix=INVOKE.format(f"{system.AGENT}.{system.NAMESPACE}")),
+        to_sidecar("that, by header", headers={**credentials, "dapr-app-id": system.AGENT}),
+        Way("a foreign pod, to the Service", f"{system.AGENT}.{system.NAMESPACE}:80", inside=True),
+        Way("a foreign pod, to the pod", f"{pod.ip}:{system.APP_PORT}", inside=True),
+        of_pod("a foreign pod, to the sidecar", f"{pod.ip}:{system.SIDECAR_PORT}"),
+        of_pod("a foreign pod, to the sidecar's port for others", f"{pod.ip}:{system.SIDECAR_INTERNAL_PORT}"),
+    ]
+
+
+@proves("scenario-30-forged-events")
+def test_a_forged_event_is_refused_and_the_real_one_of_its_id_is_applied(
+    agent: Api,
+    caller: Api,
+    sidecar: Api,
+    ways: list[Way],
+    cluster: Cluster,
+    database: Database,
+    toolbox: Toolbox,
+    topic: Topic,
+    waiting: Waiting,
+    measure: Measure,
+    within: Within,
+) -> None:
+    system.until_steady(cluster, agent, waiting)
+    within("reached_s", "/invoke/health to be answered", partial(system.reached, caller, "/invoke/health"))
+    key, event_id = f"acceptance-{uuid4()}", uuid4().hex
+
+    tried = [(way, *one) for way in ways for one in answered(toolbox, way, event_id, key)]
+
+    measure("tried", len(tried))
+    for name, counts in (("accepted", Way.is_accepted), ("server_errors", Way.is_broken)):
+        found = [f"{way.name}: {asked}: {status}" for way, asked, status in tried if counts(way, status)]
+        measure(name, len(found), "; ".join(found[:NAMED]))
+    measure("effects", database.value(EFFECTS, key) + database.value(KNOWN, event_id))
+    for method, path, content in needed(event_id, key):
+        answer = caller.call(method, f"/invoke{path}", **content)
+        expect(answer.status_code == OK, f"{method} /invoke{path} to be allowed", shorten(answer))
+    within("applied_s", "the real event to be in effect", partial(require_total, agent, key, 7))
+
+    # a record may call itself anything: it is delivered all the same
+    topic.write([Record(cloud_event(uuid4().hex, key, amount=1), headers=dict.fromkeys(HEADERS, "7"))])
+    within("applied_s", "a record with forged headers to be in effect", partial(require_total, agent, key, 8))
+    health = sidecar.json("GET", f"{INVOKE.format(system.AGENT)}health")
+    expect(health.get("service") == system.AGENT, "the agent to be invoked by its own sidecar", health)
+
+
+def answered(toolbox: Toolbox, way: Way, event_id: str, key: str) -> Iterator[tuple[str, int]]:
+    """What was asked for by a way, and the status of each answer."""
+    requests = way.requests(event_id, key)
+    lines = "\n".join(map(json.dumps, requests))
+    statuses = toolbox.run("forge", timeout_s=INSIDE_S, stdin=lines) if way.inside else map(forge.status_of, requests)
+    for request, status in zip(requests, statuses, strict=True):
+        yield f"{request['method']} {request['path']}", status
+
+
+def needed(event_id: str, key: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """Everything that the caller needs of the agent; publishing the real event is one of it."""
+    event = {"message": "the real one", "metadata": {"key": key, "amount": 7}}
+    return [
+        ("GET", "/", {}),
+        ("GET", "/health", {}),
+        ("GET", "/ready", {}),
+        ("GET", "/db/query", {}),
+        ("POST", "/state", {"json": {"key": key, "value": 1}}),
+        ("GET", f"/state/{key}", {}),
+        ("DELETE", f"/state/{key}", {}),
+        ("POST", "/publish", {"json": event, "headers": {"Idempotency-Key": event_id}}),
+        ("GET", f"/events?key={key}", {}),
+    ]
+
+
+def require_total(agent: Api, key: str, amount: int) -> None:
+    """Raise NotYetError unless a key's total is this amount."""
+    totals = agent.json("GET", f"/events?key={key}")["totals"]
+    if totals["amount"] != amount:
+        raise NotYetError(f"the total of {key} is {totals}")

@@ -1,0 +1,112 @@
+"""Who may deliver events, and who may call the sidecar."""
+
+import json
+import logging
+from collections.abc import AsyncIterator
+
+import asyncpg
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from app.config import Settings
+from app.dapr import CREDENTIAL
+from app.main import create_app
+from tests.app.client import APP_TOKEN, assert_problem, cloud_event, deliver, running, until_ready
+from tests.app.sidecar import StandInSidecar
+
+pytestmark = pytest.mark.anyio
+
+GOOD = {"message": "m", "metadata": {"key": "k", "amount": 1_000_000}}
+NAME, TOKEN = CREDENTIAL.encode(), APP_TOKEN.encode()
+OTHERS: dict[str, list[tuple[bytes, bytes]]] = {
+    "no token": [],
+    "an empty token": [(NAME, b"")],
+    "another token": [(NAME, b"x" * len(TOKEN))],
+    "a longer token": [(NAME, TOKEN + b"x")],
+    "a shorter token": [(NAME, TOKEN[:-1])],
+    "in capitals": [(NAME, TOKEN.upper())],
+    "not ASCII": [(NAME, TOKEN + b"\xff")],
+    "not UTF-8": [(NAME, b"\xc3\x28\xed\xa0\x80")],
+    "two tokens": [(NAME, TOKEN), (NAME, b"x")],
+    "the token twice": [(NAME, TOKEN)] * 2,
+    "the token in another header": [(b"authorization", b"Bearer " + TOKEN), (b"dapr_api_token", TOKEN)],
+    "an invocation by another service": [(NAME, TOKEN), (b"Dapr-Caller-App-Id", b"fastapi-dapr-caller")],
+}
+
+
+@pytest.fixture
+def stranger(agent: httpx.AsyncClient) -> httpx.AsyncClient:
+    """A client that is not the sidecar."""
+    del agent.headers[CREDENTIAL]
+    return agent
+
+
+@pytest.mark.parametrize("route", ["/subscribe", "/dead-letters", "/subscribe%0A"])
+@pytest.mark.parametrize("headers", OTHERS.values(), ids=OTHERS)
+async def test_a_delivery_by_anybody_else_is_refused_and_has_no_effect(
+    stranger: httpx.AsyncClient,
+    sql: asyncpg.Connection,
+    caplog: pytest.LogCaptureFixture,
+    route: str,
+    headers: list[tuple[bytes, bytes]],
+) -> None:
+    caplog.set_level(logging.INFO)
+    event = cloud_event(GOOD)
+    response = await stranger.post(route, content=json.dumps(event).encode(), headers=headers)
+    assert_problem(response, 401, CREDENTIAL)
+    assert response.headers["www-authenticate"]
+    assert APP_TOKEN not in response.text
+    assert [
+        record for record in caplog.records if record.name.startswith("app") and event["id"] in str(vars(record))
+    ] == []
+    assert (await stranger.get(f"/events/{event['id']}")).status_code == 404
+    assert await sql.fetchval("SELECT count(*) FROM dead_letters") == 0
+
+
+async def test_the_real_event_of_an_id_that_was_forged_is_applied(stranger: httpx.AsyncClient) -> None:
+    event = cloud_event(GOOD | {"message": "real"})
+    assert_problem(await stranger.post("/subscribe", json=event | {"data": GOOD}), 401)
+    assert await deliver(stranger, event) == "SUCCESS"
+    assert (await stranger.get(f"/events/{event['id']}")).json()["message"] == "real"
+
+
+async def test_a_body_is_not_read_before_it_is_known_who_sends_it(stranger: httpx.AsyncClient) -> None:
+    sent: list[bytes] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        for part in (b"{", b"}"):
+            sent.append(part)
+            yield part
+
+    assert_problem(await stranger.post("/subscribe", content=body()), 401)
+    assert sent == []
+
+
+async def test_anybody_may_ask_what_is_subscribed_to(stranger: httpx.AsyncClient) -> None:
+    assert (await stranger.get("/dapr/subscribe")).status_code == 200
+
+
+async def test_the_agent_works_beside_a_sidecar_that_asks_for_a_token(
+    settings: Settings, sidecar: StandInSidecar
+) -> None:
+    sidecar.token = "wanted"
+    async with running(create_app(settings.model_copy(update={"dapr_api_token": SecretStr("wanted")}))) as client:
+        await until_ready(client)
+        entry = {"key": "k", "value": 1}
+        assert (await client.post("/state", json=entry)).status_code == 200
+        assert (await client.get("/state/k")).json() == entry
+        assert (await client.delete("/state/k")).status_code == 200
+        assert (await client.post("/publish", json=GOOD)).status_code == 200
+        assert await deliver(client, b"no event") == "SUCCESS"
+    assert [topic for topic, _ in sidecar.records] == ["agent-events", "agent-events-dead-letters"]
+
+
+async def test_a_sidecar_that_refuses_the_token_is_a_dependency_that_is_away(
+    settings: Settings, sidecar: StandInSidecar
+) -> None:
+    sidecar.token = "wanted"
+    async with running(create_app(settings.model_copy(update={"dapr_api_token": SecretStr("another")}))) as client:
+        response = await client.get("/state/k")
+    assert_problem(response, 503, "statestore", "401", "invalid api token")
+    assert "another" not in response.text
