@@ -3,20 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import asyncpg
 
+from app import migration
 from app.config import Settings
 from app.errors import DependencyUnavailableError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-SCHEMA = Path(__file__).with_name("schema.sql").read_text()
-SCHEMA_LOCK = 0x66617374
-"""Any number, as long as every replica takes the same."""
 FAULTS_OF_THE_DATA = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
@@ -31,7 +28,7 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._tables_made = False
+        self._migrated = False
 
     async def __aenter__(self) -> Self:
         self._pool = await asyncpg.create_pool(
@@ -70,17 +67,15 @@ class Database:
         except FAULTS_OF_THE_DATA:
             raise
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            self._tables_made = self._tables_made and not isinstance(error, asyncpg.UndefinedTableError)
+            self._migrated = self._migrated and not isinstance(error, asyncpg.UndefinedTableError)
             raise DependencyUnavailableError("database", _reason(error)) from error
 
     async def check(self) -> None:
-        """Ask the server whether it takes writes, after making the tables when that is still to be done."""
+        """Ask the server whether it takes writes, after migrating the tables when that is still to be done."""
         async with self.connection() as connection:
-            if not self._tables_made:
-                async with connection.transaction():
-                    await connection.execute("SELECT pg_advisory_xact_lock($1)", SCHEMA_LOCK)
-                    await connection.execute(SCHEMA)
-                self._tables_made = True
+            if not self._migrated:
+                await migration.migrate(connection)
+                self._migrated = True
             if await connection.fetchval("SHOW transaction_read_only") == "on":
                 raise DependencyUnavailableError("database", "the server is read-only: every write would be refused")
 
