@@ -9,7 +9,8 @@ import asyncpg
 
 from app import migration
 from app.config import Settings
-from app.errors import DependencyUnavailableError
+from app.encoding import HOLDING_ANY_TEXT
+from app.errors import DependencyUnavailableError, ServiceError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -21,6 +22,15 @@ FAULTS_OF_THE_DATA = (
     asyncpg.PLPGSQLError,
 )
 """What the server says about the values it was given; anything else it says is its own state."""
+UNSTORABLE = (asyncpg.UntranslatableCharacterError, asyncpg.CharacterNotInRepertoireError)
+"""What it says about text that its encoding has no characters for."""
+
+
+class UnstorableTextError(ServiceError):
+    """The server cannot hold some text: 422, in its own words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(422, f"body: the database cannot hold its text: {reason}")
 
 
 class Database:
@@ -29,6 +39,16 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._migrated = False
+        self.encoding: str | None = None
+        """The server's own, by PostgreSQL's name; None until there was a connection."""
+
+    @property
+    def warning(self) -> str | None:
+        """What is wrong with the server though it works, None when nothing is."""
+        if self.encoding in (None, "UTF8"):
+            return None
+        kept = "texts are kept byte by byte" if self.encoding in HOLDING_ANY_TEXT else "other texts are refused"
+        return f"the encoding of the database is {self.encoding}, UTF8 is expected: {kept}"
 
     async def __aenter__(self) -> Self:
         self._pool = await asyncpg.create_pool(
@@ -43,6 +63,7 @@ class Database:
             max_size=10,
             # a server that vanished leaves idle connections that look alive: none is kept for long
             max_inactive_connection_lifetime=self._settings.database_timeout_seconds,
+            init=self._note_encoding,
             reset=_keep_as_it_is,
         )
         return self
@@ -64,6 +85,8 @@ class Database:
                 except asyncio.CancelledError:
                     connection.terminate()  # giving it back would wait for a frozen server
                     raise
+        except UNSTORABLE as error:
+            raise UnstorableTextError(str(error)) from error
         except FAULTS_OF_THE_DATA:
             raise
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
@@ -78,6 +101,9 @@ class Database:
                 self._migrated = True
             if await connection.fetchval("SHOW transaction_read_only") == "on":
                 raise DependencyUnavailableError("database", "the server is read-only: every write would be refused")
+
+    async def _note_encoding(self, connection: asyncpg.Connection) -> None:
+        self.encoding = connection.get_settings().server_encoding
 
 
 async def _keep_as_it_is(_: object) -> None:

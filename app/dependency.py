@@ -30,6 +30,8 @@ class Dependency:
     check: Callable[[], Awaitable[None]]
     retry_seconds: float
     stale_seconds: float
+    warning: Callable[[], str | None] = lambda: None
+    """What is wrong though the dependency works."""
     kafka_only: bool = False
     found: str | None = NOT_CHECKED
     checked: float = field(default_factory=monotonic)
@@ -64,12 +66,13 @@ class Dependency:
     def report(self, *, serving: bool) -> dict[str, Any]:
         """Describe what the check found; with `serving`, a failure that concerns Kafka alone does not count."""
         error = None if serving and self.kafka_only else self.error
+        warning = self.warning()
         return {
             "status": "failing" if error else "ok",
             "since": self.since.isoformat(timespec="milliseconds"),
             "error": error,
             "latency_ms": self.latency_ms,
-        }
+        } | ({"warning": warning} if warning else {})
 
     def _found(self, error: str | None, *, kafka_only: bool = False) -> None:
         if (error is None) != (self.found is None) or self.found == NOT_CHECKED:

@@ -31,7 +31,7 @@ class Monitor:
             dependency.name: dependency
             for dependency in (
                 Dependency("api", self._check_api, period, stale),
-                Dependency("database", database.check, backend_retry, stale),
+                Dependency("database", database.check, backend_retry, stale, lambda: database.warning),
                 Dependency("dapr", self._check_sidecar, period, stale),
                 Dependency("pubsub", broker.check, backend_retry, stale),
                 Dependency("statestore", self._check_statestore, period, stale),

@@ -8,8 +8,8 @@ from app import dead_letters
 from app.delivery import Delivery
 from app.errors import DependencyUnavailableError
 from app.handler import Status
-from app.limits import BodyLateError, BodyTooLargeError
-from app.routes.subscribe import BODY, Reply, reply
+from app.limits import BodyLateError
+from app.routes.subscribe import BODY, Reply, body_of, reply
 from app.services import AgentDatabase, AgentMonitor
 
 router = APIRouter(tags=["dapr"])
@@ -20,16 +20,13 @@ logger = logging.getLogger(__name__)
 async def receive_dead_letter(request: Request, database: AgentDatabase, monitor: AgentMonitor) -> Response:
     """Record a delivered dead letter, once however often it is delivered. Always 200, whatever the body.
 
-    `SUCCESS`: recorded. `RETRY`: the database is away, or the body was cut short. `DROP`: a body larger than
-    any record of the topic.
+    `SUCCESS`: recorded; of a body that is too large to be read, its position. `RETRY`: the database is away, or the
+    body was cut short.
     """
     try:
-        delivery = Delivery.of(await request.body(), request.headers)
+        delivery = Delivery.of(await body_of(request), request.headers)
         monitor.require("database")
         letter = await dead_letters.record(database, delivery)
-    except BodyTooLargeError as error:
-        logger.warning("A dead letter was dropped: %s", error.detail)
-        return reply(Status.DROP)
     except (DependencyUnavailableError, BodyLateError) as error:
         logger.warning("A dead letter waits: %s", error.detail)
         return reply(Status.RETRY)

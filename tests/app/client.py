@@ -10,6 +10,7 @@ import httpx
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from app import SERVICE
 from app.dapr import SUBSCRIPTIONS
 from tests.app.sidecar import as_delivered
 from tests.app.waiting import until
@@ -67,7 +68,7 @@ def cloud_event(data: object, **changes: object) -> dict[str, Any]:
     event = {
         "specversion": "1.0",
         "id": uuid4().hex,
-        "source": "test",
+        "source": SERVICE,
         "type": "test",
         "datacontenttype": "application/json",
         "topic": "agent-events",

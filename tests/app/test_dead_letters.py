@@ -69,9 +69,11 @@ async def test_what_the_handler_gave_up_is_recorded_with_reason_attempts_and_ori
         "partition": 5,
         "offset": 55,
         "id": event["id"],
+        "source": event["source"],
         "attempts": 1,
         "key": "a%0Ab",
         "original": record,
+        "size": None,
         "replayed_at": None,
     }
 
@@ -115,6 +117,7 @@ async def test_a_topic_of_any_length_keeps_no_letter_from_being_recorded(
 
 LONG = token_hex(4000)
 """More than a row of an index holds, compressed too."""
+BY_REFERENCE = {"size": 9, "sha256": "a" * 64, "original_base64": None}
 LETTER = {"id": "x", "reason": "r", "attempts": 1, "partition": 1, "offset": 1, "original_base64": "eA=="}
 BAD_LETTERS = [
     LETTER | change
@@ -128,6 +131,10 @@ BAD_LETTERS = [
         {"offset": 2**63},
         {"original_base64": "?"},
         {"original_base64": None},
+        {"size": 1},
+        BY_REFERENCE | {"size": -1},
+        BY_REFERENCE | {"sha256": "x"},
+        BY_REFERENCE | {"beginning_base64": "?"},
     )
 ]
 BODIES = [case[1] for case in BROKEN] + [
@@ -155,9 +162,14 @@ async def test_without_the_database_a_dead_letter_is_delivered_again(
     assert reply == "RETRY"
 
 
-async def test_a_body_beyond_any_dead_letter_is_dropped(agent: httpx.AsyncClient) -> None:
-    assert await deliver(agent, b"x" * 2 * 1024 * 1024, route="/dead-letters") == "SUCCESS"
-    assert await deliver(agent, b"x" * 4 * 1024 * 1024, route="/dead-letters") == "DROP"
+async def test_a_body_beyond_any_dead_letter_is_recorded_by_its_position(
+    agent: httpx.AsyncClient, sql: asyncpg.Connection
+) -> None:
+    assert await deliver(agent, b"x" * 2 * 1024 * 1024, 0, 1, route="/dead-letters") == "SUCCESS"
+    assert await deliver(agent, b"x" * 4 * 1024 * 1024, 0, 2, route="/dead-letters") == "SUCCESS"
+    (_, letter) = await recorded(sql)
+    assert (letter["id"], letter["partition"], letter["offset"]) == ("position:0:2", 0, 2)
+    assert (letter["original"], letter["size"] > 4 * 1024 * 1024) == (b"", True)
 
 
 async def test_a_dead_letter_that_is_replayed_gets_all_its_attempts_and_takes_effect_once(
@@ -175,8 +187,8 @@ async def test_a_dead_letter_that_is_replayed_gets_all_its_attempts_and_takes_ef
         assert (code, stderr) == (0, "")
         assert stdout == f"replayed {event['id']}: {len(record)} bytes to agent-events\n"
         sent = sidecar.published[-1]
-        assert (sent["topic"], sent["record"]) == ("agent-events", record)
-        assert sent["query"] == {"metadata.rawPayload": "true", "metadata.partitionKey": "a/b c"}
+        assert sidecar.records[-1] == ("agent-events", record)
+        assert sent["query"] == {"metadata.partitionKey": "a/b c"}
         assert await deliver(agent, record, offset=18) == "RETRY", "expected all attempts again"
     finally:
         await sql.execute(CONSTRAINT[1])
@@ -212,9 +224,18 @@ async def test_dead_letters_are_listed_as_a_table(
     code, stdout, stderr = await command(settings, "dead-letters")
     heading, line = stdout.splitlines()
     assert (code, stderr) == (0, "")
-    assert heading.split() == ["ID", "PARTITION:OFFSET", "ATTEMPTS", "REASON", "RECORDED", "REPLAYED"]
+    assert heading.split() == [
+        "ID",
+        "PARTITION:OFFSET",
+        "ATTEMPTS",
+        "REASON",
+        "RECORDED",
+        "REPLAYED",
+        "SOURCE",
+        "COMPLETE",
+    ]
     assert line.split()[:4] == ["position:6:66", "6:66", "1", "the"]
-    assert line.endswith("-")
+    assert line.split()[-3:] == ["-", "-", "yes"]
 
 
 async def test_a_list_without_the_database_says_so(settings: Settings, postgres: PostgresServer) -> None:
