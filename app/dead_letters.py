@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Annotated, Self
 
 from asyncpg import Record
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import to_json
 
 from app import envelope
@@ -17,7 +17,7 @@ from app.effects import Failure
 from app.encoding import escaped
 from app.envelope import MAX_SOURCE
 from app.events import DEAD_LETTER_TYPE, MAX_ID
-from app.values import Line, decode_base64
+from app.values import check_line, decode_base64
 
 RECORD = """
 INSERT INTO dead_letters (position, "partition", "offset", id, source, reason, attempts, key, original, size)
@@ -37,6 +37,7 @@ MAX_TOPIC = 249
 BEGINNING = 65536
 """Bytes of an original that is too large for its dead letter."""
 
+Line = Annotated[str, AfterValidator(check_line)]
 Base64 = Annotated[bytes, BeforeValidator(decode_base64)]
 
 

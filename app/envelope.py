@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from app import SERVICE
 from app.events import MAX_ID, EventData
-from app.values import Name, decode_base64
+from app.values import NAME, check_name, decode_base64, told
 
 MAX_SOURCE = 1024
 MAX_TYPE = 256
@@ -44,13 +44,11 @@ class Envelope(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     specversion: Literal["1.0"]
-    id: Annotated[Name, Field(min_length=1, max_length=MAX_ID)]
+    id: Annotated[str, Field(min_length=1, max_length=MAX_ID), AfterValidator(check_name), told(NAME)]
     """Unique within the source: source and id together tell an event from others."""
-    source: Annotated[Name, Field(min_length=1, max_length=MAX_SOURCE)]
+    source: Annotated[str, Field(min_length=1, max_length=MAX_SOURCE), AfterValidator(check_name), told(NAME)]
     type: Annotated[str, Field(min_length=1, max_length=MAX_TYPE)]
-    datacontenttype: (
-        Annotated[str, AfterValidator(_check_json_type), Field(json_schema_extra={"pattern": JSON_TYPE})] | None
-    ) = None
+    datacontenttype: Annotated[str, AfterValidator(_check_json_type), told(JSON_TYPE)] | None = None
     data: EventData | None = None
     data_base64: (
         Annotated[

@@ -5,10 +5,10 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
 from app import SERVICE
-from app.values import MAX_INTEGER, Line, Text, check_json, check_number, check_text
+from app.values import LINE, MAX_INTEGER, Text, check_json, check_line, check_number, check_text, told
 
 EVENT_TYPE = "fastapi-dapr-agent.event"
 DEAD_LETTER_TYPE = "fastapi-dapr-agent.dead-letter"
@@ -21,7 +21,8 @@ def _amount(value: object) -> int | float:
     return value
 
 
-Key = Annotated[Line, Field(max_length=256)]  # daprd hands it on as an HTTP header
+# daprd hands it on as an HTTP header
+Key = Annotated[str, Field(max_length=256), AfterValidator(check_line), told(LINE)]
 Amount = Annotated[
     int | float,
     PlainValidator(_amount),

@@ -63,7 +63,7 @@ def assert_problem(response: httpx.Response, status: int, *mentioned: str) -> di
     return body
 
 
-def cloud_event(data: object, **changes: object) -> dict[str, Any]:
+def cloud_event(data: object, /, **changes: object) -> dict[str, Any]:
     """Make an event as daprd delivers it; a change to None removes a member."""
     event = {
         "specversion": "1.0",
