@@ -31,7 +31,7 @@ async def replay(settings: Settings, event_id: str) -> str:
         if letter is None:
             raise ServiceError(404, f"there is no dead letter {event_id}")
         if letter["size"] is not None:
-            place = f"topic, partition and offset {letter['position'].rpartition('/')[0] or 'unknown'}"
+            place = f"the whole is at {letter['position'].rpartition('/')[0] or 'an unknown position'}"
             raise ServiceError(409, f"only the beginning of {event_id} was kept, of {letter['size']} bytes: {place}")
         # first: the handler takes a failure that it knows for one that is done with
         await effects.forget_failures(database, letter["id"], letter["source"])

@@ -61,17 +61,17 @@ FROM processed_events
 EVENT = EVENTS + "WHERE id IN ($1, $2) AND (source = $3 OR (source IS NULL AND $4::boolean))"
 EVENTS_OF_KEY = EVENTS + "WHERE key = $1 ORDER BY applied_at DESC LIMIT 100"
 FAILED_EVENT = """
-SELECT $1::text AS id, $3::text AS source, NULL AS key, NULL AS message, NULL AS metadata,
+SELECT source, NULL AS key, NULL AS message, NULL AS metadata,
     CASE WHEN dead_lettered_at IS NULL THEN 'failing' ELSE 'dead-lettered' END AS status, reason, attempts,
     "partition", "offset", NULL AS applied_at, dead_lettered_at
-FROM failed_events WHERE id = $2 AND (source = $4 OR (source IS NULL AND $5::boolean))
+FROM failed_events WHERE id = $1 AND (source = $2 OR (source IS NULL AND $3::boolean))
 ORDER BY last_failed_at DESC LIMIT 1
 """
 QUEUED_EVENT = """
-SELECT id, $2::text AS source, key, data->>'message' AS message, coalesce(data->'metadata', '{}') AS metadata,
+SELECT key, data->>'message' AS message, coalesce(data->'metadata', '{}') AS metadata,
     CASE WHEN published_at IS NULL THEN 'queued' ELSE 'published' END AS status, 0 AS attempts,
     NULL AS "partition", NULL AS "offset", NULL AS applied_at, created_at, published_at
-FROM outbox WHERE id = $1 AND $3::boolean
+FROM outbox WHERE id = $1 AND $2::boolean
 """
 TOTALS = "SELECT count, amount FROM totals WHERE key = $1"
 
@@ -136,14 +136,17 @@ async def find(database: Database, event_id: str, source: str) -> dict[str, Any]
     """Find what was made of a source's event; None when it was never seen."""
     own = source == SERVICE
     async with database.connection() as connection:
-        stored_id, stored_source = escaped(database.encoding, event_id), escaped(database.encoding, source)
+        stored = (escaped(database.encoding, event_id), escaped(database.encoding, source))
         # in the order of its life, so that one which moves on meanwhile is not missed
         rows = [
-            *await _rows(connection, QUEUED_EVENT, event_id, source, own),
-            *await _rows(connection, FAILED_EVENT, event_id, stored_id, source, stored_source, own),
+            *await _rows(connection, QUEUED_EVENT, event_id, own),
+            *await _rows(connection, FAILED_EVENT, *stored, own),
             *await _rows(connection, EVENT, event_id, other_row(source, event_id), source, own),
         ]
-    return _shown(rows[-1]) if rows else None
+    if not rows:
+        return None
+    known = rows[-1].get("source", source) is not None
+    return _shown(rows[-1]) | {"id": event_id, "source": source if known else None}
 
 
 async def find_by_key(database: Database, key: str) -> dict[str, Any]:
@@ -167,7 +170,7 @@ async def _rows(connection: "PoolConnectionProxy", query: str, *arguments: objec
 
 
 def _shown(row: Record) -> dict[str, Any]:
-    return {**row, "metadata": json.loads(row["metadata"] or "null")}
+    return {"id": None, "source": None, **row, "metadata": json.loads(row["metadata"] or "null")}
 
 
 def _plain(amount: Decimal) -> int | float:

@@ -243,3 +243,76 @@ async def test_a_list_without_the_database_says_so(settings: Settings, postgres:
     code, stdout, stderr = await command(settings, "dead-letters")
     assert (code, stdout) == (1, "")
     assert stderr.startswith("error: database is unavailable: ")
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [(1_300_000, 2_000_000, 1_300_000), (1_800_000, 2_000_000, 65_536), (800_000, 1_048_588, 65_536)],
+    ids=["as large as it may be", "larger than a dead letter", "larger than a foreign topic takes"],
+)
+async def test_a_dead_letter_fits_whatever_its_original(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection, sizes: tuple[int, int, int]
+) -> None:
+    size, largest, kept = sizes
+    record = token_hex(size // 2).encode()
+    sidecar.largest = largest
+    assert [await deliver(agent, record, 5, size) for _ in range(2)] == ["SUCCESS"] * 2
+    assert await hand_over(agent, sidecar) == ["SUCCESS"]
+    (letter,) = await recorded(sql)
+    assert letter["position"] == f"agent-events/5:{size}/sha256:{sha256(record).hexdigest()}"
+    assert (letter["original"], letter["size"]) == (record[:kept], None if kept == size else size)
+
+
+@pytest.mark.parametrize("size", [1_800_000, 800_000, 8])
+async def test_a_dead_letter_that_kafka_refuses_whatever_its_size_is_tried_again(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, size: int
+) -> None:
+    sidecar.largest = 0
+    record = token_hex(size // 2).encode()
+    assert [await deliver(agent, record, 5, size) for _ in range(2)] == ["RETRY"] * 2
+    sidecar.largest = 2_000_000
+    assert await deliver(agent, record, 5, size) == "SUCCESS"
+    assert "original_base64" in sidecar.published[0]["data"] or size == 1_800_000
+
+
+async def test_a_dead_letter_whose_original_is_incomplete_is_listed_as_such_and_not_replayed(
+    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar
+) -> None:
+    event = cloud_event({"message": 7, "much": "x" * 1_800_000})
+    await deliver(agent, event, 5, 55)
+    await hand_over(agent, sidecar)
+    _, stdout, _ = await command(settings, "dead-letters")
+    assert stdout.splitlines()[1].split()[-4:] == [event["source"], "65536", "of", str(len(json.dumps(event)))]
+    sent = len(sidecar.published)
+    code, stdout, stderr = await command(settings, "replay", event["id"])
+    assert (code, stdout) == (1, "")
+    assert stderr == (
+        f"error: only the beginning of {event['id']} was kept, of {len(json.dumps(event))} bytes: "
+        "the whole is at agent-events/5:55\n"
+    )
+    assert len(sidecar.published) == sent
+    assert (await agent.get(f"/events/{event['id']}")).json()["status"] == "dead-lettered"
+
+
+async def test_a_replay_gives_no_attempts_to_another_sources_event(
+    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar
+) -> None:
+    ours = cloud_event({"message": 7})
+    theirs = ours | {"source": "another"}
+    for event in (ours, theirs):
+        await deliver(agent, event)
+    await deliver(agent, sidecar.records[0][1], 0, 1, route="/dead-letters")
+    assert (await command(settings, "replay", ours["id"]))[0] == 0
+    sent = len(sidecar.published)
+    assert [await deliver(agent, event) for event in (theirs, ours)] == ["SUCCESS"] * 2
+    assert [letter["data"]["source"] for letter in sidecar.published[sent:]] == [ours["source"]]
+
+
+async def test_what_a_producer_wrote_does_not_command_the_terminal(
+    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    await deliver(agent, b"x", 6, 66)
+    await hand_over(agent, sidecar)
+    await sql.execute("UPDATE dead_letters SET id = U&'\\009b2J\\202e'")
+    _, stdout, _ = await command(settings, "dead-letters")
+    assert stdout.splitlines()[1].startswith("?2J? ")
