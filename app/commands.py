@@ -6,7 +6,7 @@ from app.dapr import TOPIC, Sidecar
 from app.database import Database
 from app.errors import ServiceError
 
-HEADINGS = ("ID", "PARTITION:OFFSET", "ATTEMPTS", "REASON", "RECORDED", "REPLAYED")
+HEADINGS = ("ID", "PARTITION:OFFSET", "ATTEMPTS", "REASON", "RECORDED", "REPLAYED", "SOURCE", "COMPLETE")
 
 
 async def list_dead_letters(settings: Settings) -> str:
@@ -21,7 +21,7 @@ async def list_dead_letters(settings: Settings) -> str:
 async def replay(settings: Settings, event_id: str) -> str:
     """Publish a dead letter's original record again, all its attempts given back, and say so.
 
-    ServiceError when there is no such dead letter, or without the database or the sidecar.
+    ServiceError when there is no such dead letter or only its beginning, or without the database or the sidecar.
     """
     async with (
         Database(settings) as database,
@@ -30,12 +30,16 @@ async def replay(settings: Settings, event_id: str) -> str:
         letter = await dead_letters.find(database, event_id)
         if letter is None:
             raise ServiceError(404, f"there is no dead letter {event_id}")
+        if letter["size"] is not None:
+            place = f"the whole is at {letter['position'].rpartition('/')[0] or 'an unknown position'}"
+            raise ServiceError(409, f"only the beginning of {event_id} was kept, of {letter['size']} bytes: {place}")
         # first: the handler takes a failure that it knows for one that is done with
-        await effects.forget_failures(database, event_id)
-        await sidecar.publish_record(TOPIC, letter["original"], letter["key"])
+        await effects.forget_failures(database, letter["id"], letter["source"])
+        await sidecar.publish(TOPIC, letter["original"], letter["key"])
         await dead_letters.record_replay(database, letter["position"])
     return f"replayed {event_id}: {len(letter['original'])} bytes to {TOPIC}"
 
 
 def _cell(value: object) -> str:
-    return "-" if value is None else str(value)
+    # what a foreign producer wrote must not command the terminal
+    return "-" if value is None else "".join(one if one.isprintable() else "?" for one in str(value))

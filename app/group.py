@@ -77,7 +77,7 @@ class Group:
 
     async def members(self) -> list[Member]:
         """Who is in the group."""
-        answer = await self._kafka.ask(DescribeGroupsRequest([self.name]), await self._coordinator())
+        answer = await self._kafka.ask(DescribeGroupsRequest([self.name]), await self.coordinator())
         (group,) = answer.to_object()["groups"]
         _expect(f"group {self.name}", group)
         if group["protocol_type"] != ConsumerProtocol.PROTOCOL_TYPE:
@@ -95,7 +95,8 @@ class Group:
         _expect(str(partition), {"error_code": code})
         return bytes(batches or b"")
 
-    async def _coordinator(self) -> int:
+    async def coordinator(self) -> int:
+        """The broker that keeps the group."""
         answer = await self._kafka.ask(FindCoordinatorRequest(self.name, 0))
         _expect(f"group {self.name}", answer.to_object())
         node: int = answer.coordinator_id
@@ -103,7 +104,7 @@ class Group:
 
     async def _committed(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         request = OffsetFetchRequest(self.name, _by_topic((one, one.number) for one in partitions))
-        answer = (await self._kafka.ask(request, await self._coordinator())).to_object()
+        answer = (await self._kafka.ask(request, await self.coordinator())).to_object()
         _expect(f"group {self.name}", {"error_code": 0, **answer})
         return {partition: one["offset"] for partition, one in _each(answer)}
 
