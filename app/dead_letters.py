@@ -6,7 +6,15 @@ from hashlib import sha256
 from typing import Annotated, Self
 
 from asyncpg import Record
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import to_json
 
 from app import envelope
@@ -38,7 +46,9 @@ BEGINNING = 65536
 """Bytes of an original that is too large for its dead letter."""
 
 Line = Annotated[str, AfterValidator(check_line)]
-Base64 = Annotated[bytes, BeforeValidator(decode_base64)]
+Base64 = Annotated[
+    bytes, BeforeValidator(decode_base64), WithJsonSchema({"type": "string", "contentEncoding": "base64"})
+]
 
 
 class DeadLetter(BaseModel):
@@ -52,7 +62,7 @@ class DeadLetter(BaseModel):
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] | None
     record_key: Line = ""
     original_base64: Base64 | None = None
-    beginning_base64: Base64 = b""
+    beginning_base64: Base64 | None = None
     size: Annotated[int, Field(ge=0, le=MAX_OFFSET)] | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """None also where the original was too large to be read at all."""
@@ -126,7 +136,7 @@ async def record(database: Database, delivery: Delivery) -> DeadLetter:
             for text in (letter.position, letter.id, letter.source, letter.reason, letter.record_key)
         )
         place = (letter.partition, letter.offset)
-        original = letter.beginning_base64 if letter.original_base64 is None else letter.original_base64
+        original = letter.original_base64 or letter.beginning_base64 or b""
         content = (event_id, source, reason, letter.attempts, key, original, letter.size)
         await connection.execute(RECORD, position, *place, *content)
     return letter
