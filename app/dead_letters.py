@@ -6,7 +6,15 @@ from hashlib import sha256
 from typing import Annotated, Self
 
 from asyncpg import Record
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import to_json
 
 from app import envelope
@@ -38,7 +46,9 @@ BEGINNING = 65536
 """Bytes of an original that is too large for its dead letter."""
 
 Line = Annotated[str, AfterValidator(check_line)]
-Base64 = Annotated[bytes, BeforeValidator(decode_base64)]
+Base64 = Annotated[
+    bytes, BeforeValidator(decode_base64), WithJsonSchema({"type": "string", "contentEncoding": "base64"})
+]
 
 
 class DeadLetter(BaseModel):
@@ -52,7 +62,7 @@ class DeadLetter(BaseModel):
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] | None
     record_key: Line = ""
     original_base64: Base64 | None = None
-    beginning_base64: Base64 = b""
+    beginning_base64: Base64 | None = None
     size: Annotated[int, Field(ge=0, le=MAX_OFFSET)] | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """None also where the original was too large to be read at all."""
@@ -83,6 +93,18 @@ class DeadLetter(BaseModel):
             original_base64=delivery.record if delivery.unread is None else None,
             size=delivery.unread,
             topic=delivery.topic[:MAX_TOPIC] or DEAD_LETTER_TOPIC,
+        )
+
+    @classmethod
+    def passed_over(cls, partition: int, offset: int) -> Self:
+        """A record that the sidecar cannot take, and that nobody here has read."""
+        return cls(
+            id=f"position:{partition}:{offset}",
+            reason="passed over by hand: the sidecar could not take it",
+            attempts=0,
+            partition=partition,
+            offset=offset,
+            size=0,
         )
 
     @property
@@ -117,19 +139,17 @@ def write(delivery: Delivery, reason: str, failure: Failure, *, whole: bool) -> 
     return envelope.write(delivery.id, DEAD_LETTER_TYPE, to_json(data | original))
 
 
-async def record(database: Database, delivery: Delivery) -> DeadLetter:
+async def record(database: Database, letter: DeadLetter) -> None:
     """Record a dead letter, once however often it is delivered."""
-    letter = DeadLetter.of(delivery)
     async with database.connection() as connection:
         position, event_id, source, reason, key = (
             text and escaped(database.encoding, text)
             for text in (letter.position, letter.id, letter.source, letter.reason, letter.record_key)
         )
         place = (letter.partition, letter.offset)
-        original = letter.beginning_base64 if letter.original_base64 is None else letter.original_base64
+        original = letter.original_base64 or letter.beginning_base64 or b""
         content = (event_id, source, reason, letter.attempts, key, original, letter.size)
         await connection.execute(RECORD, position, *place, *content)
-    return letter
 
 
 async def list_all(database: Database) -> list[Record]:

@@ -54,14 +54,7 @@ class Envelope(BaseModel):
         Annotated[
             EventData,
             BeforeValidator(lambda text: read_json(decode_base64(text))),
-            WithJsonSchema(
-                {
-                    "type": "string",
-                    "contentEncoding": "base64",
-                    "contentMediaType": "application/json",
-                    "contentSchema": {"$ref": "#/$defs/EventData"},
-                }
-            ),
+            WithJsonSchema({"type": "string", "contentEncoding": "base64", "contentMediaType": "application/json"}),
         ]
         | None
     ) = None

@@ -5,6 +5,7 @@ import logging
 from fastapi import APIRouter, Request, Response
 
 from app import dead_letters
+from app.dead_letters import DeadLetter
 from app.delivery import Delivery
 from app.errors import DependencyUnavailableError, problems
 from app.guard import Guard
@@ -29,7 +30,8 @@ async def receive_dead_letter(request: Request, database: AgentDatabase, monitor
     try:
         delivery = Delivery.of(await body_of(request), request.headers)
         monitor.require("database")
-        letter = await dead_letters.record(database, delivery)
+        letter = DeadLetter.of(delivery)
+        await dead_letters.record(database, letter)
         monitor.progress.note(delivery, done=True)
     except (DependencyUnavailableError, BodyLateError) as error:
         logger.warning("A dead letter waits: %s", error.detail)

@@ -1,27 +1,19 @@
 """Any text on any server: applied, or refused by name."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
-import httpx
 import pytest
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
-from app.config import Settings
 from app.encoding import escaped, unstorable
-from app.main import create_app
-from tests.app.broker import StandInBroker
-from tests.app.client import APP_TOKEN, cloud_event, deliver, running, until_ready
-from tests.app.databases import new_database
-from tests.app.postgres import PASSWORD, PostgresServer
-from tests.app.sidecar import StandInSidecar
+from tests.app.client import cloud_event
+from tests.app.postgres import PostgresServer
+from tests.app.threaded import Agent, in_thread
 
 # the agent's thread uses the module, the inputs do not
 pytestmark = pytest.mark.filterwarnings(
@@ -47,63 +39,6 @@ documents = st.dictionaries(
 )
 
 
-class Agent:
-    """An agent on a database of some encoding, in a thread of its own, and what it publishes."""
-
-    def __init__(self, portal: BlockingPortal, client: httpx.AsyncClient, sidecar: StandInSidecar) -> None:
-        self.call: Callable[..., Any] = portal.call
-        self.client = client
-        self.sidecar = sidecar
-
-    def publish(self, body: object) -> httpx.Response:
-        """Send a body to `/publish`."""
-        content = json.dumps(body).encode()
-        headers = {"content-type": "application/json"}
-        answer: httpx.Response = self.call(lambda: self.client.post("/publish", content=content, headers=headers))
-        return answer
-
-    def deliver(self, event: object) -> str:
-        """Deliver an event, or a record."""
-        return str(self.call(deliver, self.client, event))
-
-    def deliver_letter(self) -> str:
-        """Deliver the dead letter that was sent last."""
-        letter = self.sidecar.records[-1][1]
-        return str(self.call(lambda: deliver(self.client, letter, route="/dead-letters")))
-
-    def get(self, path: str, **parameters: str) -> dict[str, Any]:
-        """Ask for JSON."""
-        answer: dict[str, Any] = self.call(lambda: self.client.get(path, params=parameters)).json()
-        return answer
-
-
-@asynccontextmanager
-async def serving(server: PostgresServer, encoding: str) -> AsyncIterator[tuple[httpx.AsyncClient, StandInSidecar]]:
-    """An agent that is ready, on a database of this encoding."""
-    async with AsyncExitStack() as stack:
-        name = await stack.enter_async_context(new_database(server, encoding))
-        sidecar, broker = StandInSidecar(), StandInBroker()
-        for stand_in in (sidecar, broker):
-            await stand_in.start()
-            stack.push_async_callback(stand_in.stop)
-        client = await stack.enter_async_context(running(create_app(settings_for(server, name, sidecar, broker))))
-        await until_ready(client)
-        yield client, sidecar
-
-
-def settings_for(server: PostgresServer, database: str, sidecar: StandInSidecar, broker: StandInBroker) -> Settings:
-    return Settings(
-        dapr_http_port=sidecar.port,
-        app_api_token=SecretStr(APP_TOKEN),
-        postgres_host="127.0.0.1",
-        postgres_port=server.port,
-        postgres_user="postgres",
-        postgres_password=SecretStr(PASSWORD),
-        postgres_database=database,
-        kafka_brokers=f"127.0.0.1:{broker.port}",
-    )
-
-
 @pytest.fixture(scope="module", params=[*ENCODINGS, *OTHERS])
 def encoding(request: pytest.FixtureRequest) -> str:
     """A server's encoding."""
@@ -113,11 +48,8 @@ def encoding(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def agent(postgres_server: PostgresServer, encoding: str) -> Iterator[Agent]:
     """An agent on it."""
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(serving(postgres_server, encoding)) as (client, sidecar),
-    ):
-        yield Agent(portal, client, sidecar)
+    with in_thread(postgres_server, encoding) as agent:
+        yield agent
 
 
 def examples(count: int) -> Callable[[Any], Any]:
