@@ -47,7 +47,7 @@ def test_agent_runs_with_a_sidecar_of_the_control_planes_version(
     assert daprd
     expect(daprd.image.endswith(f":{version}"), f"daprd of version {version}, as the injector", daprd.image)
     runtime = sidecar.json("GET", "/v1.0/metadata")["runtimeVersion"]
-    # A tag may carry a variant behind the version: 1.16.0-mariner.
+    # A tag may carry a variant behind the version: 1.18.2-mariner.
     expect(runtime == version.partition("-")[0], f"the sidecar to say it is version {version}", runtime)
 
 

@@ -81,9 +81,19 @@ class Settings(ServiceSettings):
     outbox_poll_seconds: Seconds = 0.5
     """How often the relay looks for events that another replica queued, and its pause after a failure."""
     kafka_brokers: Annotated[Required, AfterValidator(_brokers)]
+    kafka_consumer_group: Required = "fastapi-consumer-group"
+    """The sidecar's; a test keeps it equal to the Component's."""
     check_period_seconds: Seconds = 0.5
     check_timeout_seconds: Seconds = 1.0
     """Period + timeout bound how late a loss shows in `/ready`."""
+    events_period_seconds: Seconds = 1.0
+    """Pause between looks at where the consumer group is."""
+    silent_seconds: Seconds = 10.0
+    """How long events may wait in a partition while nothing is taken from it; `/ready` names it within 15 s."""
+    refused_seconds: Seconds = 4.0
+    """How long the database may refuse every event in ways that its check does not see."""
+    unsubscribe_after_seconds: Seconds = 3.0
+    """How long the database may be away until `/ready?for=events` gives the events to another replica."""
     backend_retry_seconds: Seconds = 2.5
     """Pause between checks of a backend that is away. A Service without endpoints refuses a pod about one connection a
     second (net.ipv4.icmp_ratelimit) and drops the others: the sidecar's own would hang longer than the outage."""

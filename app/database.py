@@ -73,8 +73,8 @@ class Database:
             self._tables_made = self._tables_made and not isinstance(error, asyncpg.UndefinedTableError)
             raise DependencyUnavailableError("database", _reason(error)) from error
 
-    async def check(self) -> None:
-        """Ask the server whether it takes writes, after making the tables when that is still to be done."""
+    async def check(self, script: str = "") -> None:
+        """Ask the server whether it takes writes and runs a script, after making the tables when that is to be done."""
         async with self.connection() as connection:
             if not self._tables_made:
                 async with connection.transaction():
@@ -83,6 +83,8 @@ class Database:
                 self._tables_made = True
             if await connection.fetchval("SHOW transaction_read_only") == "on":
                 raise DependencyUnavailableError("database", "the server is read-only: every write would be refused")
+            if script:
+                await connection.execute(script)
 
 
 async def _keep_as_it_is(_: object) -> None:

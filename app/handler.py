@@ -3,6 +3,9 @@
 import logging
 from base64 import b64encode
 from enum import StrEnum
+from time import monotonic
+
+import asyncpg
 
 from app import effects
 from app.config import Settings
@@ -14,6 +17,8 @@ from app.events import DEAD_LETTER_TYPE
 from app.health import Monitor
 
 logger = logging.getLogger(__name__)
+FAULTS_OF_THE_SCHEMA = (asyncpg.IntegrityConstraintViolationError, asyncpg.PLPGSQLError)
+"""Nothing in an event breaks a constraint of ours: these are somebody else's, and every event may meet them."""
 
 
 class Status(StrEnum):
@@ -46,6 +51,7 @@ class Handler:
         except Exception as error:
             logger.exception("Event %s could be neither applied nor dead-lettered", delivery.id)
             status, outcome = Status.RETRY, repr(error)
+        self._monitor.progress.note(delivery, done=status is not Status.RETRY)
         fields = {"id": delivery.id, "key": delivery.key, "status": status, "outcome": outcome}
         fields |= {"traceparent": delivery.traceparent} if delivery.traceparent else {}
         logger.info("Received event %s", delivery.id, extra=fields)
@@ -56,13 +62,17 @@ class Handler:
         self._monitor.require("database")
         try:
             applied = await effects.apply(self._database, delivery)
-        except DependencyUnavailableError:
+        except DependencyUnavailableError as error:
+            self._monitor.progress.outcomes.refused(error.reason, monotonic())
             raise
         except IndigestibleError as error:
             return await self._reject(delivery, str(error), 1)
         except Exception as error:
             logger.exception("Handling of event %s raised", delivery.id)
+            if isinstance(error, FAULTS_OF_THE_SCHEMA):
+                self._monitor.progress.outcomes.refused(str(error), monotonic())
             return await self._reject(delivery, repr(error), self._max_attempts)
+        self._monitor.progress.outcomes.applied()
         return Status.SUCCESS, "applied" if applied else "applied before"
 
     async def _reject(self, delivery: Delivery, reason: str, max_attempts: int) -> tuple[Status, str]:

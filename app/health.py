@@ -3,18 +3,23 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from functools import partial
 from time import monotonic
 from typing import Any, Self
 
+from app import statements
 from app.broker import Broker
 from app.config import Settings
 from app.dapr import Sidecar
 from app.database import Database
 from app.dependency import CheckFailedError, Dependency
 from app.errors import DependencyUnavailableError
+from app.progress import Progress
 from app.recovery import Recovery, missing_from
 
 logger = logging.getLogger(__name__)
+ABOUT_KAFKA = {"pubsub", "events"}
 LATE_CHECKS = 3
 """How many checks may have taken their longest, one after the other, until what they found last is worth nothing."""
 
@@ -25,23 +30,30 @@ class Monitor:
     def __init__(
         self, settings: Settings, sidecar: Sidecar, database: Database, broker: Broker, is_draining: Callable[[], bool]
     ) -> None:
-        period, backend_retry = settings.check_period_seconds, settings.backend_retry_seconds
-        stale = LATE_CHECKS * (period + settings.check_timeout_seconds)
+        period, retry = settings.check_period_seconds, settings.backend_retry_seconds
+        events_period = settings.events_period_seconds
+        stale, events_stale = (
+            LATE_CHECKS * (pause + settings.check_timeout_seconds) for pause in (period, events_period)
+        )
+        check_database = partial(database.check, statements.SCRIPT)
+        self.progress = Progress(settings, database)
+        events = self.progress.members
         self.dependencies = {
             dependency.name: dependency
             for dependency in (
-                Dependency("api", self._check_api, period, stale),
-                Dependency("database", database.check, backend_retry, stale),
-                Dependency("dapr", self._check_sidecar, period, stale),
-                Dependency("pubsub", broker.check, backend_retry, stale),
-                Dependency("statestore", self._check_statestore, period, stale),
+                Dependency("api", self._check_api, period, period, stale),
+                Dependency("database", check_database, period, retry, stale),
+                Dependency("dapr", self._check_sidecar, period, period, stale),
+                Dependency("pubsub", broker.check, period, retry, stale, self._lag),
+                Dependency("statestore", self._check_statestore, period, period, stale),
+                Dependency("events", self._check_events, events_period, events_period, events_stale, events),
             )
         }
         self._settings = settings
         self._sidecar = sidecar
         self._is_draining = is_draining
         self._recovery = Recovery(settings.sidecar_grace_seconds, settings.sidecar_restart_interval_seconds)
-        self._missing: dict[str, str] | None = None
+        self._missing: dict[str, AbstractSet[str]] | None = None
 
     async def __aenter__(self) -> Self:
         loops = [*map(self._keep_checking, self.dependencies.values()), self._keep_recovering()]
@@ -52,6 +64,7 @@ class Monitor:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.progress.close()
 
     def require(self, name: str) -> None:
         """Raise DependencyUnavailableError when the last check of this dependency failed."""
@@ -60,20 +73,25 @@ class Monitor:
             raise DependencyUnavailableError(name, error)
 
     async def report(self, *, serving: bool = False) -> dict[str, dict[str, Any]]:
-        """Report every dependency by name; `serving` leaves the broker, and what hangs on it alone, out."""
+        """Report every dependency by name; `serving` leaves Kafka, and what hangs on it alone, out."""
         # at once: from SIGTERM on no answer may be yes
         await self.dependencies["api"].run(self._settings.check_timeout_seconds)
         return {
-            name: dependency.report(serving=serving)
+            name: dependency.report(forgiven=serving and dependency.kafka_only)
             for name, dependency in self.dependencies.items()
-            if not (serving and name == "pubsub")
+            if not (serving and name in ABOUT_KAFKA)
         }
+
+    def report_events(self) -> dict[str, dict[str, Any]]:
+        """Report whether this replica can apply events: the database alone decides, and a blip of it does not count."""
+        database = self.dependencies["database"]
+        forgiven = database.failing_seconds <= self._settings.unsubscribe_after_seconds
+        return {"database": database.report(forgiven=forgiven)}
 
     async def _keep_checking(self, dependency: Dependency) -> None:
         while True:
             await dependency.run(self._settings.check_timeout_seconds)
-            pause = dependency.retry_seconds if dependency.error else self._settings.check_period_seconds
-            await asyncio.sleep(pause)
+            await asyncio.sleep(dependency.retry_seconds if dependency.error else dependency.period_seconds)
 
     async def _keep_recovering(self) -> None:
         while True:
@@ -94,8 +112,19 @@ class Monitor:
         self._missing = None
         self._missing = missing_from(await self._sidecar.metadata())
         if self._missing:
-            kafka_only = set(self._missing.values()) == {"pubsub"}
+            kafka_only = all("pubsub" in backends for backends in self._missing.values())
             raise CheckFailedError(f"not loaded by the sidecar: {', '.join(self._missing)}", kafka_only=kafka_only)
+
+    async def _check_events(self) -> None:
+        if self.dependencies["database"].error or self.dependencies["pubsub"].error:
+            self.progress.pause()
+            return
+        if self.dependencies["dapr"].error:
+            self.progress.excuse_sidecar()
+        await self.progress.check()
+
+    def _lag(self) -> dict[str, Any]:
+        return {"lag": self.progress.lag}
 
     async def _recover(self) -> None:
         # what was not checked yet counts too: the sidecar may have started earlier, and without it

@@ -6,6 +6,9 @@ from typing import Any
 
 from app.dapr import PUBSUB, STATESTORE, SUBSCRIPTIONS
 
+SUBSCRIBING_GRACES = 5
+"""Where subscriptions alone are missing, the sidecar first has to find that this replica can apply events again."""
+
 
 class Recovery:
     """The rule, without clock or network: one restart for everything, once every backend that it takes is back.
@@ -21,22 +24,23 @@ class Recovery:
         self._curable_since: float | None = None
         self._was_away: set[str] = set()
 
-    def is_due(self, missing: Mapping[str, str] | None, away: AbstractSet[str], now: float) -> bool:
+    def is_due(self, missing: Mapping[str, AbstractSet[str]] | None, away: AbstractSet[str], now: float) -> bool:
         """Return whether to restart the sidecar now.
 
-        `missing` maps each thing the sidecar lacks to the backend it needs, None while the sidecar does not say;
+        `missing` maps each thing the sidecar lacks to the backends it needs, None while the sidecar does not say;
         `away` has the backends that do not answer.
         """
         if missing is not None and not missing:
             self._was_away.clear()
         self._was_away |= away
-        backends = set((missing or {}).values())
+        backends = set().union(*(missing or {}).values())
         if not backends or backends & away:
             self._curable_since = None
             return False
         if self._curable_since is None:
             self._curable_since = now
-        patience = self._grace_seconds if backends & self._was_away else self._interval_seconds
+        graces = 1 if any(name.startswith("component") for name in missing or ()) else SUBSCRIBING_GRACES
+        patience = self._grace_seconds * graces if backends & self._was_away else self._interval_seconds
         if now - self._curable_since < patience:
             return False
         self._curable_since = now
@@ -44,19 +48,20 @@ class Recovery:
         return True
 
 
-def missing_from(metadata: dict[str, Any]) -> dict[str, str]:
-    """Return what the agent needs and the sidecar's metadata lacks, with the backend each needs."""
+def missing_from(metadata: dict[str, Any]) -> dict[str, AbstractSet[str]]:
+    """Return what the agent needs and the sidecar's metadata lacks, with the backends each needs."""
     components = {component.get("name") for component in _entries(metadata, "components")}
     topics = {(entry.get("pubsubname"), entry.get("topic")) for entry in _entries(metadata, "subscriptions")}
     needs = [
-        (f"component {PUBSUB}", "pubsub", PUBSUB in components),
-        (f"component {STATESTORE}", "database", STATESTORE in components),
+        (f"component {PUBSUB}", {"pubsub"}, PUBSUB in components),
+        (f"component {STATESTORE}", {"database"}, STATESTORE in components),
     ]
+    # the sidecar asks for subscriptions once this replica can apply events
     needs += [
-        (f"subscription {entry['topic']}", "pubsub", (entry["pubsubname"], entry["topic"]) in topics)
+        (f"subscription {entry['topic']}", {"pubsub", "database"}, (entry["pubsubname"], entry["topic"]) in topics)
         for entry in SUBSCRIPTIONS
     ]
-    return {name: backend for name, backend, loaded in needs if not loaded}
+    return {name: backends for name, backends, loaded in needs if not loaded}
 
 
 def _entries(metadata: dict[str, Any], name: str) -> Iterable[dict[str, Any]]:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +18,7 @@ HEARTBEAT_SECONDS = 10
 TAIL_LINES = 12
 
 _phases: list[tuple[str, float]] = []
+_speaker: ContextVar[str] = ContextVar("speaker", default="")
 
 
 class SurroundingsError(Exception):
@@ -36,6 +38,16 @@ class CommandError(SurroundingsError):
 def say(text: str) -> None:
     """Print a line at once, also into a pipe."""
     print(text, flush=True)
+
+
+@contextmanager
+def speaking_for(name: str) -> Iterator[None]:
+    """Let the lines of what this thread runs begin with a name, where several things are done side by side."""
+    token = _speaker.set(f"{name}: ")
+    try:
+        yield
+    finally:
+        _speaker.reset(token)
 
 
 @contextmanager
@@ -70,7 +82,7 @@ def run(
     Raises CommandError when it fails, SurroundingsError when there is no such command.
     """
     argv = [str(part) for part in command]
-    say(f"    $ {shlex.join(argv)}")
+    say(f"    {_speaker.get()}$ {shlex.join(argv)}")
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{time.strftime('%Y%m%dT%H%M%S')}-{Path(argv[0]).name}-{time.monotonic_ns() % 10**6:06d}.log"
     try:
@@ -101,11 +113,11 @@ def run(
 @contextmanager
 def beating(last: Sequence[str]) -> Iterator[None]:
     """Give a sign of life every 10 s: how long already, and the one line in `last`, which may change."""
-    started, over = time.monotonic(), threading.Event()
+    started, over, speaker = time.monotonic(), threading.Event(), _speaker.get()
 
     def beat() -> None:
         while not over.wait(HEARTBEAT_SECONDS):
-            say(f"      ... {time.monotonic() - started:.0f} s  {last[0][:120]}")
+            say(f"      ... {time.monotonic() - started:.0f} s  {speaker}{last[0][:120]}")
 
     threading.Thread(target=beat, daemon=True).start()
     try:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tempfile
 from pathlib import Path
 
 from cluster import images
@@ -49,4 +50,14 @@ def ensure(context: str) -> None:
         "--description",
         key,
     ]
+    _apply_crds(context, ask([*helm, "show", "crds", *chart]) or "")
     run([*helm, "upgrade", "--install", "dapr", *chart, *options, "--wait", "--timeout", "5m"])
+
+
+def _apply_crds(context: str, crds: str) -> None:
+    """Apply the chart's CRDs: Helm installs them once and never upgrades them."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(crds)
+        file.flush()
+        apply = ["apply", "--server-side", "--force-conflicts", "--filename", file.name]
+        run(["kubectl", "--context", context, *apply])

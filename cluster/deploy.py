@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 
 from cluster.console import CommandError, SurroundingsError, ask, run, say
-from cluster.paths import CHECKOUT
+from cluster.paths import CHECKOUT, VERSIONS
 
 NAMESPACE = "fastapi-app"
 DEPLOYMENTS = ("deployment/fastapi-dapr-agent", "deployment/fastapi-dapr-caller")
@@ -41,8 +41,8 @@ class Deployment:
             run(apply, quiet=False)
 
     def restart_changed(self, image: str) -> None:
-        """Restart, side by side, what was started with another image or other Dapr objects than now; say which."""
-        now = {"image": image, **self._read_at_start()}
+        """Restart, side by side, what was started with another image, Dapr or Dapr objects than now; say which."""
+        now = {"image": image, "Dapr": VERSIONS["dapr"], **self._read_at_start()}
         for deployment in DEPLOYMENTS:
             before = self._started_with(deployment)
             changed = sorted(

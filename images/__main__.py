@@ -7,9 +7,10 @@ from pathlib import Path
 from cluster.console import SurroundingsError, fail, say
 from cluster.lock import only_one
 from cluster.paths import CHART, TOOLS
-from images.build import build_all, folder_of
+from images.build import folder_of
 from images.node import bake, fill
 from images.recipe import Part, parts
+from images.schedule import build_all
 
 HOST_TOOLS = {
     "kind": ("go.kind", "bin/kind"),

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from cluster.console import ask, run, say
+from cluster.console import ask, run
 from cluster.paths import CACHE
 from images.recipe import Part
 
@@ -136,12 +136,3 @@ def _image(part: Part) -> None:
                 context,
             ]
         )
-
-
-def build_all(parts: dict[str, Part]) -> None:
-    """Build what is not there yet, in order, and say so for each part."""
-    for part in parts.values():
-        if is_built(part):
-            continue
-        say(f"    {part.id}")
-        build(part)

@@ -94,6 +94,10 @@ class Cluster:
         """Delete a Secret; one that is gone already is fine."""
         self.kubectl.run("-n", namespace, "delete", "secret", name, "--ignore-not-found")
 
+    def execute(self, namespace: str, pod: str, script: str, arguments: list[str]) -> None:
+        """Run a shell script, with arguments, in a pod's first container. Raises KubectlError when it fails."""
+        self.kubectl.run("-n", namespace, "exec", pod, "--", "sh", "-ec", script, "sh", *arguments)
+
     def address(self, namespace: str, service: str) -> str:
         """A Service's cluster address."""
         spec = self.core.read_namespaced_service(service, namespace, _request_timeout=10).spec

@@ -75,6 +75,7 @@ def undo_table(cluster: Cluster) -> dict[str, Undo]:
         "create": _if_there(cluster.create),
         "annotate": _if_there(cluster.annotate_pods),
         "delete secret": cluster.delete_secret,
+        "exec": _if_there(cluster.execute),
     }
 
 

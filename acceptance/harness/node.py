@@ -49,6 +49,12 @@ class Node:
         # The name in parentheses may hold anything, so what counts begins behind the last one.
         return {int(line.split(" ")[0]): line.rpartition(")")[2].split()[0] for line in lines}
 
+    def resident_bytes(self, container_id: str) -> int:
+        """Resident memory of a container's processes, in bytes; 0 when it has none."""
+        files = " ".join(f"/proc/{pid}/status" for pid in self.pids(container_id))
+        lines = self._sh(f"grep -h VmRSS {files} 2>/dev/null || true").splitlines() if files else []
+        return sum(int(line.split()[1]) * 1024 for line in lines)
+
     def _sh(self, script: str) -> str:
         try:
             done = subprocess.run(

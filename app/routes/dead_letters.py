@@ -30,6 +30,7 @@ async def receive_dead_letter(request: Request, database: AgentDatabase, monitor
         delivery = Delivery.of(await request.body(), request.headers)
         monitor.require("database")
         letter = await dead_letters.record(database, delivery)
+        monitor.progress.note(delivery, done=True)
     except BodyTooLargeError as error:
         logger.warning("A dead letter was dropped: %s", error.detail)
         return reply(Status.DROP)

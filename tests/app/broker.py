@@ -1,24 +1,50 @@
-"""A stand-in for Kafka: it speaks just enough of the protocol to be asked for its topics."""
+"""A stand-in for Kafka: it speaks just enough of the protocol to be asked for its topics, a group, and a log."""
 
 import asyncio
 import struct
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from io import BytesIO
+from typing import Any
 
-from aiokafka.protocol.admin import ApiVersionResponse_v0  # type: ignore[import-untyped]  # it ships no types
-from aiokafka.protocol.metadata import MetadataResponse_v0  # type: ignore[import-untyped]  # it ships no types
+from aiokafka.coordinator.protocol import ConsumerProtocol  # type: ignore[import-untyped]  # it ships no types
+from aiokafka.protocol import admin, commit, coordination, fetch, metadata, offset  # type: ignore[import-untyped]
+from aiokafka.protocol.api import RequestHeader_v1  # type: ignore[import-untyped]  # it ships no types
 
 from app.dapr import DEAD_LETTER_TOPIC, TOPIC
+from app.group import Partition
 
-METADATA, API_VERSIONS = 3, 18
+NODE, EARLIEST, UNKNOWN_TOPIC = 1, -2, 3
+PARTITIONS = {TOPIC: 8, DEAD_LETTER_TOPIC: 1}
 
 
 class StandInBroker:
-    """One broker with a list of topics; it can be frozen, stopped and started again on its port."""
+    """One broker with topics, and the group that consumes them; it can be frozen, stopped and started on its port."""
 
     def __init__(self) -> None:
         self.port = 0
         self.topics = [TOPIC, DEAD_LETTER_TOPIC]
         self.frozen = False
+        self.leaderless: set[Partition] = set()
+        self.asked_topics: list[list[str]] = []
+        """Topics of each question about topics."""
+        self.starts: dict[Partition, int] = {}
+        self.ends: dict[Partition, int] = {}
+        self.committed: dict[Partition, int] = {}
+        self.logs: dict[Partition, bytes] = {}
+        self.fetches: list[tuple[Partition, int]] = []
+        self.members: list[tuple[str, str, Iterable[Partition]]] = []
+        """Client id, host and partitions of each member of the group."""
+        self.group_error = 0
+        self._requests: dict[int, tuple[Any, Callable[[Any], Any]]] = {
+            metadata.MetadataRequest_v0.API_KEY: (metadata.MetadataRequest_v0, self._metadata),
+            coordination.FindCoordinatorRequest_v0.API_KEY: (coordination.FindCoordinatorRequest_v0, self._coordinator),
+            commit.OffsetFetchRequest_v1.API_KEY: (commit.OffsetFetchRequest_v1, self._committed),
+            offset.OffsetRequest_v1.API_KEY: (offset.OffsetRequest_v1, self._offsets),
+            admin.DescribeGroupsRequest_v0.API_KEY: (admin.DescribeGroupsRequest_v0, self._group),
+            fetch.FetchRequest_v4.API_KEY: (fetch.FetchRequest_v4, self._fetch),
+            admin.ApiVersionRequest_v0.API_KEY: (admin.ApiVersionRequest_v0, self._versions),
+        }
 
     async def start(self) -> None:
         """Listen, on the same port as before if there was one."""
@@ -38,17 +64,66 @@ class StandInBroker:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 (size,) = struct.unpack(">i", await reader.readexactly(4))
-                api, _, correlation = struct.unpack(">hhi", (await reader.readexactly(size))[:8])
+                content = BytesIO(await reader.readexactly(size))
+                api, _, correlation, _ = RequestHeader_v1.SCHEMA.decode(content)
                 if not self.frozen:
-                    message = struct.pack(">i", correlation) + self._answer(api)
+                    request, answer = self._requests[api]
+                    message = struct.pack(">i", correlation) + answer(request.decode(content)).encode()
                     writer.write(struct.pack(">i", len(message)) + message)
         self._connections.discard(writer)
         writer.close()
 
-    def _answer(self, api: int) -> bytes:
-        if api == API_VERSIONS:
-            answer = ApiVersionResponse_v0(0, [(METADATA, 0, 0), (API_VERSIONS, 0, 0)])
-        else:
-            answer = MetadataResponse_v0([(1, "127.0.0.1", self.port)], [(0, topic, []) for topic in self.topics])
-        encoded: bytes = answer.encode()
-        return encoded
+    def _versions(self, _: Any) -> Any:  # noqa: ANN401 - it ships no types
+        spoken = [(api, request.API_VERSION, request.API_VERSION) for api, (request, _) in self._requests.items()]
+        return admin.ApiVersionResponse_v0(0, spoken)
+
+    def _metadata(self, request: Any) -> Any:  # noqa: ANN401 - it ships no types
+        self.asked_topics.append(request.topics)
+        topics = [
+            (0, topic, [self._partition(Partition(topic, number)) for number in range(PARTITIONS.get(topic, 1))])
+            if topic in self.topics
+            else (UNKNOWN_TOPIC, topic, [])
+            for topic in request.topics or self.topics
+        ]
+        return metadata.MetadataResponse_v0([(NODE, "127.0.0.1", self.port)], topics)
+
+    def _partition(self, partition: Partition) -> tuple[int, int, int, list[int], list[int]]:
+        leader = -1 if partition in self.leaderless else NODE
+        return 5 if leader == -1 else 0, partition.number, leader, [NODE], [NODE]
+
+    def _coordinator(self, _: Any) -> Any:  # noqa: ANN401 - it ships no types
+        return coordination.FindCoordinatorResponse_v0(self.group_error, NODE, "127.0.0.1", self.port)
+
+    def _committed(self, request: Any) -> Any:  # noqa: ANN401 - it ships no types
+        return commit.OffsetFetchResponse_v1(
+            [
+                (topic, [(number, self.committed.get(Partition(topic, number), -1), "", 0) for number in numbers])
+                for topic, numbers in request.topics
+            ]
+        )
+
+    def _offsets(self, request: Any) -> Any:  # noqa: ANN401 - it ships no types
+        return offset.OffsetResponse_v1(
+            [
+                (topic, [(number, 0, -1, self._offset(Partition(topic, number), which)) for number, which in wanted])
+                for topic, wanted in request.topics
+            ]
+        )
+
+    def _offset(self, partition: Partition, which: int) -> int:
+        return (self.starts if which == EARLIEST else self.ends).get(partition, 0)
+
+    def _group(self, request: Any) -> Any:  # noqa: ANN401 - it ships no types
+        members = []
+        for number, (client_id, host, partitions) in enumerate(self.members):
+            assigned = [(one.topic, [one.number]) for one in partitions]
+            assignment = ConsumerProtocol.ASSIGNMENT(0, assigned, b"").encode()
+            members.append((f"{client_id}-{number}", client_id, f"/{host}", b"", assignment))
+        return admin.DescribeGroupsResponse_v0([(0, request.groups[0], "Stable", "consumer", "range", members)])
+
+    def _fetch(self, request: Any) -> Any:  # noqa: ANN401 - it ships no types
+        ((topic, ((number, at, _),)),) = request.topics
+        partition = Partition(topic, number)
+        self.fetches.append((partition, at))
+        end = self.ends.get(partition, 0)
+        return fetch.FetchResponse_v4(0, [(topic, [(number, 0, end, end, None, self.logs.get(partition, b""))])])

@@ -12,6 +12,7 @@ import pytest
 
 from app.broker import Broker
 from app.config import Settings
+from app.dapr import SUBSCRIPTIONS
 from app.main import create_app
 from app.recovery import Recovery
 from tests.app.broker import StandInBroker
@@ -111,9 +112,9 @@ async def test_health_asks_nobody(settings: Settings, world: World) -> None:
 async def test_ready_describes_every_dependency(agent: httpx.AsyncClient) -> None:
     body = (await agent.get("/ready")).json()
     assert body["status"] == "ready"
-    assert set(body["checks"]) == {"api", "database", "dapr", "pubsub", "statestore"}
+    assert set(body["checks"]) == {"api", "database", "dapr", "pubsub", "statestore", "events"}
     for check in body["checks"].values():
-        assert set(check) == {"status", "since", "error", "latency_ms"}
+        assert set(check) >= {"status", "since", "error", "latency_ms"}
         assert (check["status"], check["error"]) == ("ok", None)
 
 
@@ -254,7 +255,7 @@ async def test_a_check_that_no_longer_runs_counts_as_failing(
     agent: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended = AsyncMock(side_effect=asyncio.CancelledError)
-    monkeypatch.setattr(Broker, "_topics", ended)
+    monkeypatch.setattr(Broker, "describe_topics", ended)
     await until_failing(agent, "pubsub")
     assert_problem(await agent.get("/ready"), 503, "pubsub (last checked ")
     assert_problem(await agent.post("/publish", json={"message": "m"}), 503, "pubsub")
@@ -270,3 +271,75 @@ async def test_recovery_goes_on_after_an_error(monkeypatch: pytest.MonkeyPatch) 
         return rule.call_count
 
     await until("another attempt", attempts, lambda count: count > 1, 1)
+
+
+async def test_the_view_for_events_asks_for_the_database_alone(agent: httpx.AsyncClient, world: World) -> None:
+    await stop_broker(world)
+    await hang_sidecar(world)
+    await until_failing(agent, "dapr", "pubsub", "statestore")
+    answer = await agent.get("/ready", params={"for": "events"})
+    assert (answer.status_code, set(answer.json()["checks"])) == (200, {"database"})
+    await world.broker.start()
+
+
+async def test_the_view_for_events_says_no_before_the_first_check(settings: Settings) -> None:
+    async with running(create_app(settings)) as client:
+        assert_problem(await client.get("/ready", params={"for": "events"}), 503, "not checked yet")
+        await until_ready(client)
+        assert (await client.get("/ready", params={"for": "events"})).status_code == 200
+
+
+async def test_the_view_for_events_says_yes_while_shutting_down(settings: Settings) -> None:
+    app = create_app(settings)
+    async with running(app) as client:
+        await until_ready(client)
+        app.state.draining = True
+        assert (await client.get("/ready")).status_code == 503
+        assert (await client.get("/ready", params={"for": "events"})).status_code == 200
+
+
+async def events_view(client: httpx.AsyncClient) -> int:
+    return (await client.get("/ready", params={"for": "events"})).status_code
+
+
+@pytest.mark.parametrize("how", ["stopped", "frozen"])
+async def test_the_view_for_events_says_no_while_the_database_is_away_for_longer_than_a_blip(
+    agent: httpx.AsyncClient, postgres: PostgresServer, how: str
+) -> None:
+    postgres.take_away(how)
+    await until_failing(agent, "database")
+    view = await agent.get("/ready", params={"for": "events"})
+    assert (view.status_code, view.json()["checks"]["database"]["error"]) == (200, None), "expected a blip to be borne"
+
+    await until("the events to be given away", lambda: events_view(agent), lambda status: status == 503, 2)
+    assert_problem(await agent.get("/ready", params={"for": "events"}), 503, "database (")
+
+    postgres.restore()
+    await until("the events to be taken again", lambda: events_view(agent), lambda status: status == 200, 2)
+
+
+async def test_the_view_for_events_says_no_when_a_statement_cannot_run(
+    agent: httpx.AsyncClient, sql: asyncpg.Connection
+) -> None:
+    await sql.execute("ALTER TABLE effects RENAME amount TO amt")
+    try:
+        await until("the events to be given away", lambda: events_view(agent), lambda status: status == 503, 2)
+    finally:
+        await sql.execute("ALTER TABLE effects RENAME amt TO amount")
+    await until("the events to be taken again", lambda: events_view(agent), lambda status: status == 200, 2)
+
+
+async def test_a_sidecar_that_waits_for_the_database_to_subscribe_is_not_restarted(
+    settings: Settings, world: World
+) -> None:
+    world.postgres.stop()
+    world.sidecar.subscriptions = []
+    async with running(create_app(settings)) as client:
+        await until_failing(client, "database", "dapr")
+        await asyncio.sleep(2)  # four times the grace period
+        assert world.sidecar.shutdowns == 0
+        world.postgres.restore()
+        await until_failing(client, "dapr")
+        world.sidecar.subscriptions = SUBSCRIPTIONS
+        await until_ready(client)
+    assert world.sidecar.shutdowns == 0

@@ -1,14 +1,15 @@
 """The rule by which the sidecar is restarted."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from app.recovery import Recovery, missing_from
 
-SUBSCRIPTIONS = {"subscription agent-events": "pubsub", "subscription agent-events-dead-letters": "pubsub"}
-PUBSUB = {"component kafka-pubsub": "pubsub"} | SUBSCRIPTIONS
-STATESTORE = {"component postgres-statestore": "database"}
-BOTH = PUBSUB | STATESTORE
 BACKENDS = {"pubsub", "database"}
+SUBSCRIPTIONS = {"subscription agent-events": BACKENDS, "subscription agent-events-dead-letters": BACKENDS}
+PUBSUB = {"component kafka-pubsub": {"pubsub"}} | SUBSCRIPTIONS
+STATESTORE = {"component postgres-statestore": {"database"}}
+BOTH = PUBSUB | STATESTORE
 NONE: set[str] = set()
 
 
@@ -16,7 +17,9 @@ def recovery() -> Recovery:
     return Recovery(grace_seconds=3, interval_seconds=600)
 
 
-def restarts(rule: Recovery, missing: Mapping[str, str] | None, away: set[str], *seconds: int) -> list[int]:
+def restarts(
+    rule: Recovery, missing: Mapping[str, AbstractSet[str]] | None, away: set[str], *seconds: int
+) -> list[int]:
     return [now for now in range(*seconds) if rule.is_due(missing, away, now)]
 
 
@@ -46,8 +49,9 @@ def test_a_backend_that_went_away_while_the_sidecar_did_not_answer_counts_too() 
 
 def test_another_backend_that_was_away_does_not_count() -> None:
     rule = recovery()
-    restarts(rule, PUBSUB, {"database"}, 10)
-    assert restarts(rule, PUBSUB, NONE, 10, 100) == []
+    component = {"component kafka-pubsub": {"pubsub"}}
+    restarts(rule, component, {"database"}, 10)
+    assert restarts(rule, component, NONE, 10, 100) == []
 
 
 def test_the_grace_period_starts_anew_when_the_sidecar_did_not_answer_in_between() -> None:
@@ -97,6 +101,16 @@ def test_backends_that_come_back_one_after_the_other_get_one_restart_together() 
     restarts(rule, BOTH, BACKENDS, 5)
     assert restarts(rule, BOTH, {"database"}, 5, 30) == []
     assert restarts(rule, BOTH, NONE, 30, 40) == [33]
+
+
+def test_a_sidecar_that_waits_for_the_database_to_subscribe_is_left_alone_however_long() -> None:
+    assert restarts(recovery(), SUBSCRIPTIONS, {"database"}, 100_000) == []
+
+
+def test_a_sidecar_that_lacks_subscriptions_alone_is_given_time_to_see_that_the_database_is_back() -> None:
+    rule = recovery()
+    restarts(rule, SUBSCRIPTIONS, {"database"}, 100)
+    assert restarts(rule, SUBSCRIPTIONS, NONE, 100, 120) == [115]
 
 
 def test_missing_things_are_read_from_the_metadata() -> None:

@@ -1,0 +1,88 @@
+"""A replica that cannot apply events, beside one that can."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from acceptance.harness import system
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.errors import NotYetError
+from acceptance.harness.faults import Faults
+from acceptance.harness.objects import Pod
+from acceptance.harness.workload import find
+
+CREATED_S = 30
+STARTED_S = 60
+ENV = "/spec/template/spec/containers/0/env"
+REFUSE = """
+sed --in-place "1i host all all $1/32 reject" "$PGDATA/pg_hba.conf"
+psql --quiet --username=postgres --set="ip=$1" <<'END'
+SELECT pg_reload_conf();
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_addr = :'ip';
+END
+"""
+ADMIT = """
+sed --in-place "\\|^host all all $1/32 reject$|d" "$PGDATA/pg_hba.conf"
+psql --quiet --username=postgres --command='SELECT pg_reload_conf()'
+"""
+
+
+def pods(cluster: Cluster) -> list[Pod]:
+    """The agent's pods, oldest first."""
+    return cluster.pods(system.NAMESPACE, find(cluster, system.NAMESPACE, system.AGENT).selector)
+
+
+@contextmanager
+def revised(faults: Faults, variables: dict[str, str]) -> Iterator[Pod]:
+    """The pod of a new revision with other environment variables, once its sidecar runs; the old revision stays.
+
+    Undone in any case: the Deployment is as it was then, and the pod was told to end.
+    """
+    cluster, old = faults.cluster, faults.begin(system.AGENT_APP)[1]
+    reference = f"deployment/{system.AGENT}"
+    deployment = json.loads(cluster.kubectl.run("-n", system.NAMESPACE, "get", reference, "-o", "json"))
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    as_it_was = {"op": "replace", "path": ENV, "value": container["env"]}
+    others = [one for one in container["env"] if one["name"] not in variables]
+    changed = [*others, *({"name": name, "value": value} for name, value in variables.items())]
+    entry = faults.journal.promise("patch", namespace=system.NAMESPACE, reference=reference, operations=[as_it_was])
+    try:
+        cluster.patch(system.NAMESPACE, reference, [{**as_it_was, "value": changed}])
+        new = faults.waiting.until("a pod of the new revision", partial(_other_than, cluster, old), CREATED_S)
+        faults.waiting.until("its sidecar to be ready", partial(_require_sidecar, cluster, new), STARTED_S)
+        yield new
+    finally:
+        faults.journal.undo(entry)
+
+
+@contextmanager
+def refused(faults: Faults, pod: Pod) -> Iterator[None]:
+    """PostgreSQL ends the connections of one pod, and refuses new ones from there."""
+    postgres = faults.begin(system.POSTGRES)[1]
+    there = {"namespace": postgres.namespace, "pod": postgres.name, "arguments": [pod.ip]}
+    entry = faults.journal.promise("exec", script=ADMIT, **there)
+    try:
+        faults.cluster.execute(postgres.namespace, postgres.name, REFUSE, [pod.ip])
+        yield
+    finally:
+        faults.journal.undo(entry)
+
+
+def require_gone(cluster: Cluster, pod: Pod) -> None:
+    """Raise NotYetError while a pod is still there."""
+    if any(one.uid == pod.uid for one in cluster.pods(pod.namespace)):
+        raise NotYetError(f"{pod.name} is still there")
+
+
+def _other_than(cluster: Cluster, old: Pod) -> Pod:
+    found = [one for one in pods(cluster) if one.uid != old.uid]
+    if not found:
+        raise NotYetError(f"only {old.name} is there")
+    return found[-1]
+
+
+def _require_sidecar(cluster: Cluster, pod: Pod) -> None:
+    (now,) = [one for one in pods(cluster) if one.uid == pod.uid]
+    if not now.containers[system.AGENT_SIDECAR.container].ready:
+        raise NotYetError(f"{pod.name}: daprd is not ready")

@@ -1,0 +1,89 @@
+"""Records of producers that nobody here knows, straight into the topic, beside the agent's own events."""
+
+import time
+from collections import Counter
+from functools import partial
+
+from acceptance.conftest import Bound, Measure, Within
+from acceptance.harness import foreign, system
+from acceptance.harness.audit import Audit
+from acceptance.harness.catalogue import Entry, proves
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.database import Database
+from acceptance.harness.errors import NotYetError, expect
+from acceptance.harness.faults import Faults
+from acceptance.harness.foreign import Foreign
+from acceptance.harness.load import Load, Stream
+from acceptance.harness.memory import mebibytes
+from acceptance.harness.topic import Topic
+from acceptance.scenarios.conftest import MeasureBalances
+
+SEED = 20261126
+BATCH = 100
+PER_SECOND = 20
+CLIENTS = 16
+NAMED = 3
+ON_RECORD = """
+SELECT "partition", "offset" FROM processed_events WHERE "partition" = ANY($1::integer[]) AND "offset" >= $2
+UNION SELECT "partition", "offset" FROM dead_letters WHERE "partition" = ANY($1::integer[]) AND "offset" >= $2
+"""
+EFFECTS = "SELECT key, count(*) AS times FROM effects WHERE starts_with(key, $1) GROUP BY key"
+Places = dict[tuple[int, int], Foreign]
+
+
+@proves("scenario-40-foreign-records", "endurance-foreign-records")
+def test_every_record_of_a_foreign_producer_is_applied_or_on_record(
+    entry: Entry,
+    cluster: Cluster,
+    database: Database,
+    topic: Topic,
+    faults: Faults,
+    load: Load,
+    audit: Audit,
+    bound: Bound,
+    measure: Measure,
+    within: Within,
+    measure_balances: MeasureBalances,
+) -> None:
+    faults.require_steady()
+    restarts, before = restarts_of(cluster), mebibytes(cluster)
+    prefix = f"foreign-{audit.prefix}"
+    writes = Stream("writes", publish_url(cluster), PER_SECOND, "POST", keep=True, clients=CLIENTS, key=audit.prefix)
+    places: Places = {}
+    with load.sending(writes):
+        records = list(foreign.records(SEED, entry.times, prefix))
+        for first in range(0, len(records), BATCH):
+            batch = records[first : first + BATCH]
+            places |= dict(zip(topic.write([one.record for one in batch]), batch, strict=True))
+            within("recorded_s", "every record to be on record", partial(require_on_record, database, places))
+    ended = time.monotonic()
+    measure_balances(audit.settle(load.ledger("writes"), bound("applied_s")))
+    measure("applied_s", time.monotonic() - ended)
+
+    effects = {row["key"]: row["times"] for row in database.rows(EFFECTS, prefix)}
+    wrong = [one for one in records if effects.get(f"{one.id}", 0) != int(one.applied)]
+    measure("wrong", len(wrong), ", ".join(f"{one.kind} {one.id}" for one in wrong[:NAMED]))
+    measure("records", len(records))
+    for kind, count in sorted(Counter(one.kind for one in records).items()):
+        measure(f"of {kind}", count)
+    expect(restarts_of(cluster) == restarts, f"every container as it was: {restarts}", restarts_of(cluster))
+    for name, mib in mebibytes(cluster).items():
+        measure(f"{name}_grew_mib", max(0.0, mib - before[name]))
+
+
+def require_on_record(database: Database, places: Places) -> None:
+    """Raise NotYetError while PostgreSQL knows nothing of a record."""
+    partitions, first = sorted({place[0] for place in places}), min(place[1] for place in places)
+    known = {(row["partition"], row["offset"]) for row in database.rows(ON_RECORD, partitions, first)}
+    if missing := [f"{one.kind} at {place}" for place, one in places.items() if place not in known]:
+        raise NotYetError(f"{len(missing)} of {len(places)} are not, such as {', '.join(missing[:NAMED])}")
+
+
+def publish_url(cluster: Cluster) -> str:
+    """Where events are published from inside the cluster."""
+    return f"http://{cluster.address(system.NAMESPACE, system.AGENT)}/publish"
+
+
+def restarts_of(cluster: Cluster) -> dict[str, int]:
+    """How often each container of the agent's pod was restarted."""
+    return {name: one.restarts for name, one in system.agent_pod(cluster).containers.items()}

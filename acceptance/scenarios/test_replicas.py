@@ -1,0 +1,136 @@
+"""A replica that cannot apply events, beside a healthy one: no event may wait for it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+
+from acceptance.conftest import Measure, Within
+from acceptance.harness import replicas, system
+from acceptance.harness.account import Account
+from acceptance.harness.audit import Audit
+from acceptance.harness.catalogue import Entry, proves
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.faults import Faults
+from acceptance.harness.journal import Journal
+from acceptance.harness.load import Load, Stream
+from acceptance.harness.objects import Pod
+from acceptance.harness.restart import scaled
+from acceptance.harness.timeline import Timeline
+from acceptance.harness.waiting import Waiting
+from acceptance.scenarios.conftest import MeasureBalances
+
+WRITES = "writes"
+CLIENTS = 24
+"""As many keys: events on every partition."""
+PER_SECOND = 12
+SCALED_S = 90
+SETTLED_S = 60
+REVISIONS = {
+    "database not found": {"POSTGRES_HOST": "nowhere.invalid"},
+    "wrong password": {"POSTGRES_PASSWORD": "wrong"},
+}
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Writes to one healthy replica, and what became of them."""
+
+    load: Load
+    audit: Audit
+    account: Account
+    measure: Measure
+    measure_balances: MeasureBalances
+
+    def to(self, pod: Pod) -> AbstractContextManager[None]:
+        """Write events of many keys to a pod, for the length of a block."""
+        url = f"http://{pod.ip}:{system.APP_PORT}/publish"
+        stream = Stream(WRITES, url, PER_SECOND, "POST", keep=True, clients=CLIENTS, key=self.audit.prefix)
+        return self.load.sending(stream)
+
+    def require_all_applied_in_time(self) -> None:
+        """Hold every write against PostgreSQL, and the longest that one waited for its effect."""
+        ledger = self.load.ledger(WRITES)
+        self.measure_balances(self.audit.settle(ledger, SETTLED_S))
+        waited = {one.id: one.at - ledger[one.id].invoked for one in self.audit.effects() if one.id in ledger}
+        slowest = max(waited, key=waited.__getitem__)
+        self.measure("slowest_applied_s", waited[slowest], slowest)
+        self.measure("dead_lettered", self.account.dead_lettered())
+
+
+@pytest.fixture
+def writing(load: Load, audit: Audit, account: Account, measure: Measure, measure_balances: MeasureBalances) -> Writing:
+    """Writes to a healthy replica."""
+    return Writing(load, audit, account, measure, measure_balances)
+
+
+@proves("scenario-35-revision-without-database", "endurance-revision-refused")
+def test_a_revision_that_cannot_apply_events_gets_none(
+    entry: Entry, cluster: Cluster, faults: Faults, writing: Writing, waiting: Waiting, within: Within
+) -> None:
+    faults.require_steady()
+    with writing.to(system.agent_pod(cluster)):
+        with replicas.revised(faults, REVISIONS[entry.fault]) as pod:
+            waiting.through(entry.lasts_s, f"{pod.name} to be of no use")
+        within("ended_s", f"{pod.name} to end", partial(replicas.require_gone, cluster, pod))
+    writing.require_all_applied_in_time()
+
+
+@contextmanager
+def refused(faults: Faults, _: Timeline, pod: Pod) -> Iterator[None]:
+    """Its database lets this replica in no more."""
+    with replicas.refused(faults, pod):
+        yield
+
+
+@contextmanager
+def frozen(faults: Faults, timeline: Timeline, _: Pod) -> Iterator[None]:
+    """The oldest replica's application hangs."""
+    with faults.frozen(system.AGENT_APP, timeline, 0):
+        yield
+
+
+UNFIT: dict[str, Callable[[Faults, Timeline, Pod], AbstractContextManager[None]]] = {
+    "refused": refused,
+    "frozen": frozen,
+}
+
+
+@proves("scenario-36-replica-refused", "scenario-37-replica-frozen")
+def test_no_event_waits_for_a_replica_that_can_apply_none_any_more(
+    entry: Entry,
+    cluster: Cluster,
+    faults: Faults,
+    journal: Journal,
+    timeline: Timeline,
+    writing: Writing,
+    waiting: Waiting,
+) -> None:
+    faults.require_steady()
+    with scaled(cluster, journal, system.AGENT_APP, 2, waiting, SCALED_S):
+        unfit, healthy = replicas.pods(cluster)
+        with writing.to(healthy), UNFIT[entry.fault](faults, timeline, unfit):
+            waiting.through(entry.lasts_s, f"{unfit.name} to be of no use")
+        writing.require_all_applied_in_time()
+
+
+@proves("scenario-38-replica-ends-while-it-retries")
+def test_a_replica_that_is_told_to_end_while_it_retries_lets_go(
+    entry: Entry,
+    cluster: Cluster,
+    faults: Faults,
+    journal: Journal,
+    writing: Writing,
+    waiting: Waiting,
+    within: Within,
+) -> None:
+    faults.require_steady()
+    with scaled(cluster, journal, system.AGENT_APP, 2, waiting, SCALED_S):
+        unfit, healthy = replicas.pods(cluster)
+        with writing.to(healthy), replicas.refused(faults, unfit):
+            waiting.through(entry.lasts_s, "deliveries to be tried again")
+            cluster.delete_pod(unfit.namespace, unfit.name)
+            within("ended_s", f"{unfit.name} to end", partial(replicas.require_gone, cluster, unfit))
+        writing.require_all_applied_in_time()

@@ -1,0 +1,104 @@
+"""Whether events are taken from Kafka: asks the group, the members, and the log where one waits too long."""
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from time import monotonic
+
+from app import SERVICE, batches
+from app.batches import Batch
+from app.errors import DependencyUnavailableError
+from app.flow import Flow, Stuck
+from app.group import Group, Member, Partition
+
+
+class Consumption:
+    """Complains of partitions in which events wait although nothing keeps them, as far as they are this replica's."""
+
+    def __init__(self, group: Group, flow: Flow, timeout_seconds: float) -> None:
+        self.waiting: list[str] = []
+        """Every partition whose events wait too long, those of other replicas too."""
+        self._group = group
+        self._flow = flow
+        self._timeout_seconds = timeout_seconds
+        self._heads: dict[tuple[Partition, int], Batch | None] = {}
+        self._faults: dict[str, float] = {}
+
+    def pause(self) -> None:
+        """Forget since when events wait."""
+        self.waiting = []
+        self._faults.clear()
+        self._flow.pause()
+
+    async def complaints(self, patience_seconds: float) -> list[str]:
+        """Say what has been wrong for so long; never fails: a group that cannot be read is a complaint in time."""
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                leaderless, complaints = await self._ask(patience_seconds)
+        except DependencyUnavailableError as error:
+            return self._lasting({"unreadable": f"lag unknown: {error.reason}"}, patience_seconds)
+        except TimeoutError:
+            return self._lasting({"unreadable": "lag unknown: no answer in time"}, patience_seconds)
+        return self._lasting({text: text for text in leaderless}, patience_seconds) + complaints
+
+    async def _ask(self, patience_seconds: float) -> tuple[list[str], list[str]]:
+        positions = await self._group.positions()
+        leaderless = [f"{partition} has no leader" for partition, position in positions.items() if position is None]
+        now = monotonic()
+        known = {partition: position for partition, position in positions.items() if position is not None}
+        late = [one for one in self._flow.observe(known, now) if now - one.since >= patience_seconds]
+        heads = [(one, await self._head(one)) for one in late]
+        self._heads = {(one.partition, one.offset): head for one, head in heads}
+        waits = [one for one, head in heads if head is None or head.has_records]
+        members = await self._group.members() if waits else []
+        own = await _own_addresses() if waits else set()
+        told = {
+            one: _describe(one, now, _holder(one, members), self._heads[one.partition, one.offset]) for one in waits
+        }
+        self.waiting = list(told.values())
+        return leaderless, [text for one, text in told.items() if _is_ours(_holder(one, members), members, own)]
+
+    async def _head(self, stuck: Stuck) -> Batch | None:
+        """Look at the batch that waits, once; None when the log does not show one."""
+        place = (stuck.partition, stuck.offset)
+        if place in self._heads:
+            return self._heads[place]
+        found = [one for one in batches.read(await self._group.fetch(*place)) if one.last >= stuck.offset]
+        if found and not any(one.has_records for one in found):
+            # behind a transaction there is a mark that no consumer is given, so its offset is never committed
+            self._flow.skip(stuck.partition, found[-1].last + 1)
+        return next((one for one in found if one.has_records), found[0] if found else None)
+
+    def _lasting(self, faults: dict[str, str], patience_seconds: float) -> list[str]:
+        now = monotonic()
+        self._faults = {name: self._faults.get(name, now) for name in faults}
+        return [text for name, text in faults.items() if now - self._faults[name] >= patience_seconds]
+
+
+def _holder(stuck: Stuck, members: Iterable[Member]) -> Member | None:
+    return next((member for member in members if stuck.partition in member.partitions), None)
+
+
+def _is_ours(holder: Member | None, members: Iterable[Member], own: set[str]) -> bool:
+    """Whether this replica has to complain: what another one of ours holds, that one does."""
+    if holder is None or holder.client_id != SERVICE or holder.host in own:
+        return True
+    # a replica that is not in the group cannot tell the others from it: their addresses may be those of nodes
+    return not any(member.host in own for member in members)
+
+
+def _describe(stuck: Stuck, now: float, holder: Member | None, head: Batch | None) -> str:
+    who = "nobody consumes it"
+    if holder:
+        who = f"{holder.client_id} at {holder.host} has it and does not take them"
+    what = f", in a batch of {head.size} bytes, {head.codec}" if head else ""
+    waits = f"{stuck.events} events wait since {now - stuck.since:.0f} s at offset {stuck.offset}"
+    return f"{stuck.partition}: {waits}{what}, {who}"
+
+
+async def _own_addresses() -> set[str]:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(socket.gethostname(), None)
+    except OSError:
+        return set()
+    return {str(address[0]) for *_, address in found}

@@ -1,0 +1,81 @@
+"""Whether events make their way: taken from Kafka, and applied to the database."""
+
+from time import monotonic
+from typing import Any
+
+from app import activity
+from app.activity import Activity
+from app.config import Settings
+from app.consumption import Consumption
+from app.database import Database
+from app.delivery import Delivery
+from app.dependency import CheckFailedError
+from app.errors import DependencyUnavailableError
+from app.flow import Flow
+from app.group import Group, Partition
+from app.kafka import Kafka
+from app.outcomes import Outcomes
+
+EXCUSED = 6
+"""So many times longer may events wait for a sidecar that is away, or only just back."""
+
+
+class Progress:
+    """The check `events`: what it knows comes from the deliveries, the tables and the consumer group."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.outcomes = Outcomes(settings.refused_seconds)
+        self._database = database
+        self._silent_seconds = settings.silent_seconds
+        # together less than the check's own time
+        self._database_seconds = 0.4 * settings.check_timeout_seconds
+        self._kafka = Kafka(settings.kafka_brokers, 0.4 * settings.check_timeout_seconds)
+        self._flow = Flow()
+        group = Group(self._kafka, settings.kafka_consumer_group)
+        self._consumption = Consumption(group, self._flow, 0.5 * settings.check_timeout_seconds)
+        self._activity = Activity()
+        self._excused_until = 0.0
+
+    async def close(self) -> None:
+        """Close the connection to Kafka."""
+        await self._kafka.close()
+
+    @property
+    def lag(self) -> int | None:
+        """Events that are in Kafka and were not taken yet, of both topics; None while nobody knows."""
+        return self._flow.lag
+
+    def note(self, delivery: Delivery, *, done: bool) -> None:
+        """Note that the sidecar delivers, and whether this event is done with."""
+        if delivery.topic and delivery.partition is not None and delivery.offset is not None:
+            partition = Partition(delivery.topic, delivery.partition)
+            self._flow.deliver(partition, delivery.offset, monotonic(), done=done)
+
+    def members(self) -> dict[str, Any]:
+        """What there is to report beside whether all is well."""
+        last, age = self._activity
+        return {
+            "last_applied_at": last.isoformat(timespec="milliseconds") if last else None,
+            "outbox_age_seconds": None if age is None else round(age, 1),
+            "waiting": self._consumption.waiting,
+        }
+
+    def pause(self) -> None:
+        """Forget since when events wait: database or broker keep them, and their own checks say so."""
+        self.outcomes.applied()
+        self._consumption.pause()
+
+    def excuse_sidecar(self) -> None:
+        """Be patient: the sidecar is away, and its own check says so."""
+        self._excused_until = monotonic() + self._silent_seconds
+
+    async def check(self) -> None:
+        """Raise CheckFailedError when events wait although database and broker are there, or none can be applied."""
+        try:
+            self._activity = await activity.read(self._database, self._database_seconds)
+        except DependencyUnavailableError:
+            self._activity = Activity()
+        patience = self._silent_seconds * (EXCUSED if monotonic() < self._excused_until else 1)
+        complaints = self.outcomes.complaints(monotonic()) + await self._consumption.complaints(patience)
+        if complaints:
+            raise CheckFailedError("; ".join(complaints))

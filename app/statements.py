@@ -1,0 +1,42 @@
+"""The statements that events need, and a script by which PostgreSQL says whether they can run."""
+
+import re
+
+from app import activity, backlog, dead_letters, effects, outbox
+
+STATEMENTS = (
+    effects.APPLY,
+    effects.RECORD_FAILURE,
+    effects.END_FAILURE,
+    effects.FORGET_FAILURES,
+    effects.EVENT,
+    effects.EVENTS_OF_KEY,
+    effects.FAILED_EVENT,
+    effects.QUEUED_EVENT,
+    effects.TOTALS,
+    outbox.ADD,
+    outbox.FIND,
+    backlog.PURGE,
+    backlog.NEXT,
+    backlog.MARK,
+    dead_letters.RECORD,
+    dead_letters.LIST,
+    dead_letters.FIND,
+    dead_letters.RECORD_REPLAY,
+    activity.ACTIVITY,
+)
+LOCK_TIMEOUT_MS = 500
+"""A table that is locked for longer refuses events too; the server must not keep the question waiting for it."""
+
+
+def explained(statements: tuple[str, ...]) -> str:
+    """Make a script of one round trip that fails when a table, a column or a right of a statement is missing.
+
+    To explain a statement checks rights as well, which to prepare it does not. Parameters become NULL: only a
+    script without any is sent in one go.
+    """
+    plans = (f"EXPLAIN (COSTS OFF) {re.sub(r'[$][0-9]+', 'NULL', statement)};" for statement in statements)
+    return f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS};" + "".join(plans)
+
+
+SCRIPT = explained(STATEMENTS)

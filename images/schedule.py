@@ -1,0 +1,38 @@
+"""When each part is built: as soon as what it needs is there, independent ones side by side."""
+
+import os
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from graphlib import TopologicalSorter
+
+from cluster.console import say, speaking_for
+from images.build import build, is_built
+from images.recipe import Part
+
+# one more than cores: a build also waits for its registry, and for its linker, which uses one core
+AT_ONCE = 1 + (os.cpu_count() or 1)
+
+
+def build_all(parts: dict[str, Part]) -> None:
+    """Build what is not there yet, and say so for each part. Raises what the first failure raised."""
+    missing = {name: part for name, part in parts.items() if not is_built(part)}
+    order = TopologicalSorter(
+        {name: [need.id for need in part.needs if need.id in missing] for name, part in missing.items()}
+    )
+    order.prepare()
+    running: dict[Future[None], str] = {}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            while order.is_active():
+                running |= {pool.submit(_build, missing[name]): name for name in order.get_ready()}
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    future.result()
+                    order.done(running.pop(future))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _build(part: Part) -> None:
+    with speaking_for(part.id):
+        say(f"    {part.id}")
+        build(part)
