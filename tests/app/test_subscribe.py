@@ -347,7 +347,6 @@ async def test_both_topics_are_subscribed_to_as_raw_records(agent: httpx.AsyncCl
             "pubsubname": "kafka-pubsub",
             "topic": "agent-events",
             "route": "/subscribe",
-            "deadLetterTopic": "agent-events-dead-letters",
             "metadata": {"rawPayload": "true"},
         },
         {
