@@ -24,6 +24,7 @@ from acceptance.harness.run import Run
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import find
 
+FORWARDED_S = 15
 INVOKE = f"/v1.0/invoke/{system.AGENT}/method/health"
 
 
@@ -49,7 +50,9 @@ def test_all_goes_on_beside_sidecars_that_ask_for_a_token(
         measure("rolled_out_s", time.monotonic() - started)
 
         for one in (sidecar, caller_sidecar):
-            answer = one.call("GET", "/v1.0/metadata", headers={CREDENTIAL: ""})
+            # its pod is another one than before: a port-forward may still have to notice
+            ask = partial(one.call, "GET", "/v1.0/metadata", headers={CREDENTIAL: ""})
+            answer = waiting.until("a sidecar to answer", ask, FORWARDED_S)
             expect(answer.status_code == UNAUTHORIZED, "a call without the token to be refused", shorten(answer))
         within("reached_s", "/invoke/health to be answered", partial(system.reached, caller, "/invoke/health"))
         health = caller_sidecar.json("GET", INVOKE, headers={CREDENTIAL: token})
