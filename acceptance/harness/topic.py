@@ -41,5 +41,11 @@ class Topic:
         places = self.toolbox.run("produce", self._wanted(), timeout_s=PRODUCED_S, stdin=lines)
         return [(partition, offset) for partition, offset in places]
 
+    def inflate(self, partition: int, codec: str, mib: int) -> dict[str, Any]:
+        """What the broker says (error, offset, bytes) to one compressed record that unpacks to so many MiB."""
+        wanted = self._wanted(partition=partition, codec=codec, mib=mib)
+        answer: dict[str, Any] = self.toolbox.run("inflate", wanted, timeout_s=PRODUCED_S)
+        return answer
+
     def _wanted(self, **more: object) -> str:
         return json.dumps({"brokers": self.brokers, "group": self.group, "topic": self.name, **more})

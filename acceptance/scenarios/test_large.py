@@ -1,0 +1,72 @@
+"""Records as large as the topic takes, and larger once they are unpacked."""
+
+from functools import partial
+from uuid import uuid4
+
+from acceptance.conftest import Measure, Within
+from acceptance.harness import system
+from acceptance.harness.account import Account
+from acceptance.harness.catalogue import Entry, proves
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.database import Database
+from acceptance.harness.errors import NotYetError, expect
+from acceptance.harness.faults import Faults
+from acceptance.harness.memory import mebibytes
+from acceptance.harness.record import Record, cloud_event
+from acceptance.harness.timeline import Timeline
+from acceptance.harness.topic import Topic
+
+BATCH = 20
+MEDIUM, LARGE = 240_000, 1_000_000
+A_PARTITION = 4
+"""Of the large ones, for each partition."""
+UNPACKED_MIB = (2, 300)
+APPLIED = "SELECT count(*) FROM effects WHERE key = $1"
+
+
+@proves("scenario-39-large-records", "endurance-large-records")
+def test_large_records_that_wait_restart_nothing_and_block_nothing(
+    entry: Entry,
+    cluster: Cluster,
+    database: Database,
+    topic: Topic,
+    faults: Faults,
+    timeline: Timeline,
+    account: Account,
+    measure: Measure,
+    within: Within,
+) -> None:
+    faults.require_steady()
+    restarts = restarts_of(cluster)
+    partitions = sorted(int(number) for number in topic.offsets())
+    with faults.killed(system.POSTGRES, timeline, entry.lasts_s):
+        wanted = [(MEDIUM, partitions[number % len(partitions)]) for number in range(entry.times)]
+        wanted += [(LARGE, partition) for partition in partitions for _ in range(A_PARTITION)]
+        for first in range(0, len(wanted), BATCH):
+            topic.write([record(account.key, *one) for one in wanted[first : first + BATCH]])
+        told = [topic.inflate(partitions[0], codec, mib) for codec in ("gzip", "zstd") for mib in UNPACKED_MIB]
+    expect(all(one["error"] for one in told), "the broker to refuse what unpacks beyond its limit", told)
+    within("applied_s", "every record to be applied", partial(require_applied, database, account.key, len(wanted)))
+    measure("records", len(wanted))
+    measure("dead_lettered", account.dead_lettered())
+    for name, mib in mebibytes(cluster).items():
+        measure(f"{name}_mib", mib)
+    expect(restarts_of(cluster) == restarts, f"every container as it was: {restarts}", restarts_of(cluster))
+
+
+def record(key: str, size: int, partition: int) -> Record:
+    """An event of about so many bytes."""
+    data = {"message": "x" * (size - 500), "metadata": {"key": key}}
+    return Record(cloud_event(uuid4().hex, key, data=data), partition=partition)
+
+
+def require_applied(database: Database, key: str, count: int) -> None:
+    """Raise NotYetError until so many events of a key are in effect."""
+    if (applied := database.value(APPLIED, key)) < count:
+        raise NotYetError(f"{applied} of {count} are applied")
+
+
+def restarts_of(cluster: Cluster) -> dict[str, int]:
+    """How often each container of the agent's pod and of the broker was restarted."""
+    pods = [system.agent_pod(cluster), *cluster.pods(system.KAFKA.namespace)]
+    return {f"{pod.name} {name}": one.restarts for pod in pods for name, one in pod.containers.items()}
