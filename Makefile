@@ -128,6 +128,11 @@ replay: ## send a dead letter again: make replay ID=...
 	@if [[ -z $$ID ]]; then echo "error: which one? make replay ID=..., see make dead-letters" >&2; exit 1; fi
 	$(AGENT) replay "$$ID"
 
+.PHONY: skip
+skip: ## pass over a record that the sidecar cannot take, as /ready names it: make skip PARTITION=3 OFFSET=17
+	@if [[ -z $$PARTITION || -z $$OFFSET ]]; then echo "error: which one? make skip PARTITION=... OFFSET=..., see /ready" >&2; exit 1; fi
+	$(AGENT) skip "$$PARTITION" "$$OFFSET"
+
 $(VENV)/installed: requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet uv==$(UV_VERSION)

@@ -1,4 +1,4 @@
-"""Start a service, `python -m app [agent|caller]`, or answer an operator, `python -m app dead-letters|replay ID`."""
+"""Start a service, `python -m app [agent|caller]`, or answer an operator: `dead-letters`, `replay ID`, `skip ...`."""
 
 import asyncio
 import gc
@@ -15,7 +15,7 @@ from app import main as agent
 from app.errors import ServiceError
 from app.protocol import Protocol
 
-USAGE = "usage: python -m app [agent | caller | dead-letters | replay ID]"
+USAGE = "usage: python -m app [agent | caller | dead-letters | replay ID | skip PARTITION OFFSET]"
 
 
 class Server(uvicorn.Server):
@@ -77,6 +77,8 @@ def run(arguments: list[str]) -> None:
             answer(commands.list_dead_letters(config.load(config.Settings)))
         case ["replay", event_id]:
             answer(commands.replay(config.load(config.Settings), event_id))
+        case ["skip", partition, offset]:
+            answer(commands.skip(config.load(config.Settings), partition, offset))
         case _:
             sys.exit(f"{USAGE}, got {' '.join(arguments)!r}")
 

@@ -5,9 +5,10 @@ from itertools import accumulate
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from app import SERVICE, envelope
 from app.config import Settings
 from app.dapr import TOPIC, RefusedError, Sidecar
-from app.events import EVENT_TYPE
+from app.events import EVENT_TYPE, OWN_OTHER_ROW
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -18,22 +19,32 @@ BATCH = 200
 """Events of a batch that have a key; and as many without."""
 BATCH_BYTES = 500_000
 """The records of a batch that share a partition are one to the broker, which takes about a million bytes."""
-PURGE_BATCH = 1000
+SETTLED_BATCH = 1000
 ASIDE_POLLS = 4
-# bounded: what Kafka has and nobody applies may be many
-PURGE = """
+MAX_DOUBLINGS = 20
+# bounded: what Kafka has and nobody applies may be many; what is not applied after some time Kafka may have lost, so it
+# waits to be published again, after twice that time once more, and so on
+SETTLE = """
 WITH seen AS (
-    SELECT number, id FROM outbox WHERE published_at IS NOT NULL AND number > $1 ORDER BY number LIMIT $2
-), purged AS (
-    DELETE FROM outbox USING seen WHERE outbox.id = seen.id AND (
-        EXISTS (SELECT FROM processed_events AS processed WHERE processed.id = outbox.id)
-        OR EXISTS (
-            SELECT FROM failed_events AS failed
-            WHERE failed.id = outbox.id AND failed.digest = outbox.digest AND failed.dead_lettered_at IS NOT NULL
-        )
+    SELECT number, id, digest FROM outbox WHERE published_at IS NOT NULL AND number > $1 ORDER BY number LIMIT $2
+), settled AS (
+    SELECT id FROM seen WHERE EXISTS (
+        SELECT FROM processed_events AS processed
+        WHERE processed.id IN (seen.id, $3 || seen.id) AND (processed.source IS NULL OR processed.source = $4)
+    ) OR EXISTS (
+        SELECT FROM failed_events AS failed
+        WHERE failed.id = seen.id AND failed.digest = seen.digest AND failed.dead_lettered_at IS NOT NULL
     )
+), purged AS (
+    DELETE FROM outbox USING settled WHERE outbox.id = settled.id
+), resent AS (
+    UPDATE outbox SET published_at = NULL, resent = outbox.resent + 1 FROM seen
+    WHERE outbox.id = seen.id AND seen.id NOT IN (SELECT id FROM settled)
+        AND outbox.published_at < clock_timestamp() - make_interval(secs => $5 * 2.0 ^ least(outbox.resent, $6))
+    RETURNING outbox.id
 )
-SELECT CASE WHEN count(*) = $2 THEN max(number) ELSE 0 END FROM seen
+SELECT CASE WHEN count(*) = $2 THEN max(number) ELSE 0 END AS last, (SELECT array_agg(id) FROM resent) AS resent
+FROM seen
 """
 # one event of a key at a time: of a batch that fails, daprd may have published a later event and not an earlier one;
 # from key to key over the index: however many wait, a turn costs the same and a key with many of them delays no other
@@ -49,7 +60,7 @@ WITH RECURSIVE heads AS (
     UNION ALL
     (SELECT id, 0 FROM outbox WHERE published_at IS NULL AND key = '' ORDER BY number LIMIT $2)
 )
-SELECT id, key, data, place FROM chosen JOIN outbox USING (id) ORDER BY number
+SELECT id, key, data, created_at, traceparent, tracestate, place FROM chosen JOIN outbox USING (id) ORDER BY number
 """
 MARK = "UPDATE outbox SET published_at = clock_timestamp() WHERE id = ANY($1::text[])"
 
@@ -61,16 +72,17 @@ class Backlog:
         self._sidecar = sidecar
         self._sending_seconds = settings.sidecar_timeout_seconds
         self._aside_seconds = ASIDE_POLLS * settings.outbox_poll_seconds
+        self._resend_seconds = settings.outbox_resend_seconds
         self._aside_until = 0.0
         self._refused: dict[str, str] = {}
         """Events that Kafka refused while it took others, and why."""
         self._last_key = ""
-        self._last_purged = 0
+        self._last_settled = 0
 
     async def send_batch(self, connection: "PoolConnectionProxy") -> bool:
         """Publish one batch; True when there may be more."""
         give_up_at = monotonic() + self._sending_seconds
-        self._last_purged = await connection.fetchval(PURGE, self._last_purged, PURGE_BATCH)
+        await self._settle(connection)
         began_at = self._last_key
         events = await connection.fetch(NEXT, began_at, BATCH)
         self._last_key = next((event["key"] for event in events if event["place"] == BATCH), "")
@@ -84,6 +96,14 @@ class Backlog:
                 if not await self._send_each(connection, events, give_up_at):
                     raise
         return bool(batch or began_at)
+
+    async def _settle(self, connection: "PoolConnectionProxy") -> None:
+        """Let go of what was applied or dead-lettered, and have what is missing for long published again."""
+        limits = (self._last_settled, SETTLED_BATCH, OWN_OTHER_ROW, SERVICE, self._resend_seconds, MAX_DOUBLINGS)
+        (row,) = await connection.fetch(SETTLE, *limits)
+        self._last_settled = row["last"]
+        if resent := row["resent"]:
+            logger.warning("Published and not applied since, sent again: %s and %d more", resent[0], len(resent) - 1)
 
     async def _send_each(self, connection: "PoolConnectionProxy", events: "list[Record]", give_up_at: float) -> bool:
         """Publish one by one, and set aside what Kafka refuses; False when it takes none: then it is not the events."""
@@ -105,6 +125,12 @@ class Backlog:
         return sent
 
     async def _publish(self, connection: "PoolConnectionProxy", events: "list[Record]") -> None:
-        content = [(event["id"], event["key"], event["data"]) for event in events]
-        await self._sidecar.publish_all(TOPIC, EVENT_TYPE, content)
+        entries = [(event["id"], event["key"], _record(event)) for event in events]
+        await self._sidecar.publish_all(TOPIC, entries)
         await connection.execute(MARK, [event["id"] for event in events])
+
+
+def _record(event: "Record") -> bytes:
+    trace = {name: event[name] for name in ("traceparent", "tracestate") if event[name]}
+    time = event["created_at"].isoformat(timespec="milliseconds")
+    return envelope.write(event["id"], EVENT_TYPE, event["data"].encode(), time=time, **trace)

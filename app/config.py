@@ -80,6 +80,9 @@ class Settings(ServiceSettings):
     """Longest look for an earlier use of an idempotency key before an event is published without it."""
     outbox_poll_seconds: Seconds = 0.5
     """How often the relay looks for events that another replica queued, and its pause after a failure."""
+    outbox_resend_seconds: Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)] = 300.0
+    """After this long an event of the outbox that was published and not applied is published again, then after twice as
+    long, and so on: Kafka may have lost it."""
     kafka_brokers: Annotated[Required, AfterValidator(_brokers)]
     kafka_consumer_group: Required = "fastapi-consumer-group"
     """The sidecar's; a test keeps it equal to the Component's."""

@@ -11,52 +11,55 @@ from app.errors import DependencyUnavailableError
 from app.flow import Flow, Stuck
 from app.group import Group, Member, Partition
 
+ELECTION = 4
+"""A partition is without a leader for the moment of an election; a lost broker is missed by the others late enough."""
+
 
 class Consumption:
     """Complains of partitions in which events wait although nothing keeps them, as far as they are this replica's."""
 
     def __init__(self, group: Group, flow: Flow, timeout_seconds: float) -> None:
-        self.waiting: list[str] = []
-        """Every partition whose events wait too long, those of other replicas too."""
+        self.elsewhere: list[str] = []
+        """Partitions of other replicas whose events wait too long: those have to complain."""
         self._group = group
         self._flow = flow
         self._timeout_seconds = timeout_seconds
         self._heads: dict[tuple[Partition, int], Batch | None] = {}
-        self._faults: dict[str, float] = {}
+        self._since: dict[str, float] = {}
 
     def pause(self) -> None:
         """Forget since when events wait."""
-        self.waiting = []
-        self._faults.clear()
+        self.elsewhere = []
+        self._since.clear()
         self._flow.pause()
 
     async def complaints(self, patience_seconds: float) -> list[str]:
         """Say what has been wrong for so long; never fails: a group that cannot be read is a complaint in time."""
+        unknown, complaints = "", []
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                leaderless, complaints = await self._ask(patience_seconds)
+                complaints = await self._ask(patience_seconds)
         except DependencyUnavailableError as error:
-            return self._lasting({"unreadable": f"lag unknown: {error.reason}"}, patience_seconds)
+            unknown = error.reason
         except TimeoutError:
-            return self._lasting({"unreadable": "lag unknown: no answer in time"}, patience_seconds)
-        return self._lasting({text: text for text in leaderless}, patience_seconds) + complaints
+            unknown = f"no answer within {self._timeout_seconds:g} s"
+        faults = {"lag unknown": (patience_seconds, f": {unknown}")} if unknown else {}
+        faults |= {f"{one} has no leader": (patience_seconds / ELECTION, "") for one in self._group.leaderless}
+        return self._lasting(faults) + complaints
 
-    async def _ask(self, patience_seconds: float) -> tuple[list[str], list[str]]:
+    async def _ask(self, patience_seconds: float) -> list[str]:
         positions = await self._group.positions()
-        leaderless = [f"{partition} has no leader" for partition, position in positions.items() if position is None]
         now = monotonic()
-        known = {partition: position for partition, position in positions.items() if position is not None}
-        late = [one for one in self._flow.observe(known, now) if now - one.since >= patience_seconds]
-        heads = [(one, await self._head(one)) for one in late]
-        self._heads = {(one.partition, one.offset): head for one, head in heads}
-        waits = [one for one, head in heads if head is None or head.has_records]
+        late = [one for one in self._flow.observe(positions, now) if now - one.since >= patience_seconds]
+        heads = {one: await self._head(one) for one in late}
+        self._heads = {(one.partition, one.offset): head for one, head in heads.items()}
+        waits = [one for one, head in heads.items() if head is None or head.has_records]
         members = await self._group.members() if waits else []
         own = await _own_addresses() if waits else set()
-        told = {
-            one: _describe(one, now, _holder(one, members), self._heads[one.partition, one.offset]) for one in waits
-        }
-        self.waiting = list(told.values())
-        return leaderless, [text for one, text in told.items() if _is_ours(_holder(one, members), members, own)]
+        told = {one: _describe(one, now, _holder(one, members), heads[one]) for one in waits}
+        ours = [one for one in waits if _is_ours(_holder(one, members), members, own)]
+        self.elsewhere = [told[one] for one in waits if one not in ours]
+        return [told[one] for one in ours]
 
     async def _head(self, stuck: Stuck) -> Batch | None:
         """Look at the batch that waits, once; None when the log does not show one."""
@@ -67,12 +70,14 @@ class Consumption:
         if found and not any(one.has_records for one in found):
             # behind a transaction there is a mark that no consumer is given, so its offset is never committed
             self._flow.skip(stuck.partition, found[-1].last + 1)
-        return next((one for one in found if one.has_records), found[0] if found else None)
+        self._heads[place] = next((one for one in found if one.has_records), found[0] if found else None)
+        return self._heads[place]
 
-    def _lasting(self, faults: dict[str, str], patience_seconds: float) -> list[str]:
+    def _lasting(self, faults: dict[str, tuple[float, str]]) -> list[str]:
+        """Remember since when there are these faults, and return those that outlast their patience, with details."""
         now = monotonic()
-        self._faults = {name: self._faults.get(name, now) for name in faults}
-        return [text for name, text in faults.items() if now - self._faults[name] >= patience_seconds]
+        self._since = {fault: self._since.get(fault, now) for fault in faults}
+        return [fault + detail for fault, (patience, detail) in faults.items() if now - self._since[fault] >= patience]
 
 
 def _holder(stuck: Stuck, members: Iterable[Member]) -> Member | None:

@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
+from io import BytesIO
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -10,7 +11,6 @@ import aiohttp
 from pydantic_core import from_json, to_json
 from yarl import URL
 
-from app import SERVICE
 from app.config import ServiceSettings
 from app.errors import DependencyUnavailableError, ServiceError
 
@@ -18,11 +18,11 @@ PUBSUB = "kafka-pubsub"
 STATESTORE = "postgres-statestore"
 TOPIC = "agent-events"
 DEAD_LETTER_TOPIC = "agent-events-dead-letters"
-CLOUD_EVENT = "application/cloudevents+json"
 JSON = "application/json"
 BINARY = "application/octet-stream"
-Event = tuple[str, str, str]
-"""Id, partition key, and data as JSON text."""
+LARGE_BYTES = 2**20
+Entry = tuple[str, str, bytes]
+"""Id, partition key, and record."""
 DAPR_ERRORS = (b'{"errorCode":"ERR_', b"invalid api token")
 """How an error of daprd itself begins, as told from an answer of the invoked service."""
 CREDENTIAL = "dapr-api-token"
@@ -66,33 +66,25 @@ class Sidecar:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def publish(
-        self, topic: str, event_id: str, event_type: str, data: dict[str, Any], partition_key: str = ""
-    ) -> None:
-        """Publish one event. It is sent as a whole CloudEvent, so that daprd keeps its id."""
-        query = f"?metadata.partitionKey={quote(partition_key, safe='')}" if partition_key else ""
-        content = _cloud_event(event_id, event_type, to_json(data))
-        await self._expect("pubsub", "POST", f"/v1.0/publish/{PUBSUB}/{topic}{query}", content, CLOUD_EVENT)
-
-    async def publish_all(self, topic: str, event_type: str, events: Sequence[Event]) -> None:
-        """Publish events in one call, in their order. After an error some may be in the topic, and some not."""
-        # base64, for daprd reads the numbers of a JSON entry as floats and writes some in another way
-        entries = [
-            {
-                "entryId": event_id,
-                "event": b64encode(_cloud_event(event_id, event_type, data.encode())).decode(),
-                "contentType": BINARY,
-                "metadata": {"partitionKey": key} if key else {},
-            }
-            for event_id, key, data in events
-        ]
-        path = f"/v1.0-alpha1/publish/bulk/{PUBSUB}/{topic}?metadata.rawPayload=true"
-        await self._expect("pubsub", "POST", path, to_json(entries), JSON)
-
-    async def publish_record(self, topic: str, record: bytes, encoded_key: str) -> None:
+    async def publish(self, topic: str, record: bytes, encoded_key: str = "") -> None:
         """Publish a record byte by byte, under a percent-encoded partition key."""
         query = "?metadata.rawPayload=true" + (f"&metadata.partitionKey={encoded_key}" if encoded_key else "")
         await self._expect("pubsub", "POST", f"/v1.0/publish/{PUBSUB}/{topic}{query}", record, BINARY)
+
+    async def publish_all(self, topic: str, entries: Sequence[Entry]) -> None:
+        """Publish records in one call, in their order. After an error some may be in the topic, and some not."""
+        # base64, for daprd reads the numbers of a JSON entry as floats and writes some in another way
+        content = [
+            {
+                "entryId": entry_id,
+                "event": b64encode(record).decode(),
+                "contentType": BINARY,
+                "metadata": {"partitionKey": key} if key else {},
+            }
+            for entry_id, key, record in entries
+        ]
+        path = f"/v1.0-alpha1/publish/bulk/{PUBSUB}/{topic}?metadata.rawPayload=true"
+        await self._expect("pubsub", "POST", path, to_json(content), JSON)
 
     async def get_state(self, key: str) -> tuple[bool, Any]:
         """Read what is saved under a key: whether there is a value, and the value."""
@@ -146,9 +138,11 @@ class Sidecar:
         self, dependency: str, method: str, path: str, content: bytes, headers: Headers
     ) -> tuple[int, Mapping[str, str], bytes]:
         url = URL(self._base + path, encoded=True)
+        # the session warns of large bytes, which it would send at one go
+        data = BytesIO(content) if len(content) > LARGE_BYTES else content or None
         try:
             async with self._session.request(
-                method, url, data=content or None, headers=headers, allow_redirects=False
+                method, url, data=data, headers=headers, allow_redirects=False
             ) as response:
                 return response.status, response.headers, await response.read()
         except TimeoutError as error:
@@ -156,18 +150,6 @@ class Sidecar:
             raise DependencyUnavailableError(dependency, reason) from error
         except (aiohttp.ClientError, OSError) as error:
             raise DependencyUnavailableError(dependency, f"the sidecar cannot be reached: {error}") from error
-
-
-def _cloud_event(event_id: str, event_type: str, data: bytes) -> bytes:
-    """Write a CloudEvent around data that is JSON already."""
-    attributes = {
-        "specversion": "1.0",
-        "id": event_id,
-        "source": SERVICE,
-        "type": event_type,
-        "datacontenttype": JSON,
-    }
-    return to_json(attributes)[:-1] + b',"data":' + data + b"}"
 
 
 def _segment(key: str) -> str:

@@ -3,27 +3,37 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import asyncpg
 
+from app import migration
 from app.config import Settings
-from app.errors import DependencyUnavailableError
+from app.encoding import HOLDING_ANY_TEXT
+from app.errors import DependencyUnavailableError, ServiceError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-SCHEMA = Path(__file__).with_name("schema.sql").read_text()
-SCHEMA_LOCK = 0x66617374
-"""Any number, as long as every replica takes the same."""
 FAULTS_OF_THE_DATA = (
     asyncpg.DataError,
-    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.CheckViolationError,
+    asyncpg.ExclusionViolationError,
+    asyncpg.ForeignKeyViolationError,
+    asyncpg.UniqueViolationError,
     asyncpg.ProgramLimitExceededError,
     asyncpg.PLPGSQLError,
 )
-"""What the server says about the values it was given; anything else it says is its own state."""
+"""What the server says about the values it was given; anything else it says is its own state, a column too many too."""
+UNSTORABLE = (asyncpg.UntranslatableCharacterError, asyncpg.CharacterNotInRepertoireError)
+"""What it says about text that its encoding has no characters for."""
+
+
+class UnstorableTextError(ServiceError):
+    """The server cannot hold some text: 422, in its own words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(422, f"body: the database cannot hold its text: {reason}")
 
 
 class Database:
@@ -31,7 +41,21 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._tables_made = False
+        self._migrated = False
+        self.encoding: str | None = None
+        """The server's own, by PostgreSQL's name; None until there was a connection."""
+
+    @property
+    def warning(self) -> str | None:
+        """What is wrong with the server though it works, None when nothing is."""
+        if self.encoding in (None, "UTF8"):
+            return None
+        kept = "texts are kept byte by byte" if self.encoding in HOLDING_ANY_TEXT else "other texts are refused"
+        return f"the encoding of the database is {self.encoding}, UTF8 is expected: {kept}"
+
+    def members(self) -> dict[str, str]:
+        """What there is to report beside whether all is well."""
+        return {"warning": self.warning} if self.warning else {}
 
     async def __aenter__(self) -> Self:
         self._pool = await asyncpg.create_pool(
@@ -46,6 +70,7 @@ class Database:
             max_size=10,
             # a server that vanished leaves idle connections that look alive: none is kept for long
             max_inactive_connection_lifetime=self._settings.database_timeout_seconds,
+            init=self._note_encoding,
             reset=_keep_as_it_is,
         )
         return self
@@ -67,24 +92,27 @@ class Database:
                 except asyncio.CancelledError:
                     connection.terminate()  # giving it back would wait for a frozen server
                     raise
+        except UNSTORABLE as error:
+            raise UnstorableTextError(str(error)) from error
         except FAULTS_OF_THE_DATA:
             raise
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            self._tables_made = self._tables_made and not isinstance(error, asyncpg.UndefinedTableError)
+            self._migrated = self._migrated and not isinstance(error, asyncpg.UndefinedTableError)
             raise DependencyUnavailableError("database", _reason(error)) from error
 
     async def check(self, script: str = "") -> None:
-        """Ask the server whether it takes writes and runs a script, after making the tables when that is to be done."""
+        """Ask whether the server takes writes and runs a script, after migrating the tables when that is to be done."""
         async with self.connection() as connection:
-            if not self._tables_made:
-                async with connection.transaction():
-                    await connection.execute("SELECT pg_advisory_xact_lock($1)", SCHEMA_LOCK)
-                    await connection.execute(SCHEMA)
-                self._tables_made = True
+            if not self._migrated:
+                await migration.migrate(connection)
+                self._migrated = True
             if await connection.fetchval("SHOW transaction_read_only") == "on":
                 raise DependencyUnavailableError("database", "the server is read-only: every write would be refused")
             if script:
                 await connection.execute(script)
+
+    async def _note_encoding(self, connection: asyncpg.Connection) -> None:
+        self.encoding = connection.get_settings().server_encoding
 
 
 async def _keep_as_it_is(_: object) -> None:

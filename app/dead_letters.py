@@ -1,24 +1,39 @@
 """What is in the dead letter topic, recorded in PostgreSQL; DependencyUnavailableError while that is away."""
 
+from base64 import b64encode
 from contextlib import suppress
 from hashlib import sha256
 from typing import Annotated, Self
 
 from asyncpg import Record
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import to_json
 
+from app import envelope
 from app.dapr import DEAD_LETTER_TOPIC, TOPIC
 from app.database import Database
 from app.delivery import MAX_OFFSET, MAX_PARTITION, Delivery
+from app.effects import Failure
+from app.encoding import escaped
+from app.envelope import MAX_SOURCE
 from app.events import DEAD_LETTER_TYPE, MAX_ID
 from app.values import check_line, decode_base64
 
 RECORD = """
-INSERT INTO dead_letters (position, "partition", "offset", id, reason, attempts, key, original)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (position) DO NOTHING
+INSERT INTO dead_letters (position, "partition", "offset", id, source, reason, attempts, key, original, size)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (position) DO NOTHING
 """
 LIST = """
-SELECT id, coalesce("partition" || ':' || "offset", '') AS position, attempts, reason, recorded_at, replayed_at
+SELECT id, coalesce("partition" || ':' || "offset", '') AS position, attempts, reason, recorded_at, replayed_at, source,
+    CASE WHEN size IS NULL THEN 'yes' ELSE octet_length(original) || ' of ' || size END AS complete
 FROM dead_letters ORDER BY recorded_at
 """
 # of several under one id the one that was not replayed yet, or longest ago
@@ -27,22 +42,38 @@ RECORD_REPLAY = "UPDATE dead_letters SET replayed_at = clock_timestamp() WHERE p
 
 MAX_TOPIC = 249
 """Kafka's own limit."""
+BEGINNING = 65536
+"""Bytes of an original that is too large for its dead letter."""
 
 Line = Annotated[str, AfterValidator(check_line)]
-Base64 = Annotated[bytes, BeforeValidator(decode_base64)]
+Base64 = Annotated[
+    bytes, BeforeValidator(decode_base64), WithJsonSchema({"type": "string", "contentEncoding": "base64"})
+]
 
 
 class DeadLetter(BaseModel):
-    """An event that was given up, and why."""
+    """An event that was given up, and why; of an original that did not fit, size, digest and beginning."""
 
     id: Annotated[Line, Field(max_length=MAX_ID)]
+    source: Annotated[Line, Field(max_length=MAX_SOURCE)] | None = None
     reason: Line
     attempts: Annotated[int, Field(ge=0, lt=2**31)]
     partition: Annotated[int, Field(ge=0, le=MAX_PARTITION)] | None
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] | None
     record_key: Line = ""
-    original_base64: Base64
+    original_base64: Base64 | None = None
+    beginning_base64: Base64 | None = None
+    size: Annotated[int, Field(ge=0, le=MAX_OFFSET)] | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """None also where the original was too large to be read at all."""
     topic: Annotated[Line, Field(max_length=MAX_TOPIC)] = TOPIC
+
+    @model_validator(mode="after")
+    def check_original(self) -> Self:
+        """Refuse a letter that has its original neither whole nor by reference."""
+        if (self.original_base64 is None) == (self.size is None):
+            raise ValueError("expected one of original_base64 and size")
+        return self
 
     @classmethod
     def of(cls, delivery: Delivery) -> Self:
@@ -53,38 +84,72 @@ class DeadLetter(BaseModel):
                 return cls.model_validate(envelope.get("data"))
         return cls.model_construct(
             id=delivery.id,
-            reason="refused by the sidecar",
+            source=delivery.source,
+            reason="refused by the sidecar" if delivery.unread is None else "larger than any body that is read",
             attempts=0,
             partition=delivery.partition,
             offset=delivery.offset,
             record_key=delivery.record_key,
-            original_base64=delivery.record,
+            original_base64=delivery.record if delivery.unread is None else None,
+            size=delivery.unread,
             topic=delivery.topic[:MAX_TOPIC] or DEAD_LETTER_TOPIC,
+        )
+
+    @classmethod
+    def passed_over(cls, partition: int, offset: int) -> Self:
+        """A record that the sidecar cannot take, and that nobody here has read."""
+        return cls(
+            id=f"position:{partition}:{offset}",
+            reason="passed over by hand: the sidecar could not take it",
+            attempts=0,
+            partition=partition,
+            offset=offset,
+            size=0,
         )
 
     @property
     def position(self) -> str:
         """Where the original is in its topic, if known, and what tells it from others: offsets may start anew."""
         place = "" if self.partition is None or self.offset is None else f"{self.topic}/{self.partition}:{self.offset}/"
-        return f"{place}sha256:{sha256(self.original_base64).hexdigest()}"
+        digest = self.sha256 if self.original_base64 is None else sha256(self.original_base64).hexdigest()
+        return f"{place}sha256:{digest or f'unknown, {self.size} bytes'}"
 
 
-async def record(database: Database, delivery: Delivery) -> DeadLetter:
+def write(delivery: Delivery, reason: str, failure: Failure, *, whole: bool) -> bytes:
+    """Write the dead letter of a delivery, with its record as a whole or by reference."""
+    record = delivery.record
+    if whole:
+        original: dict[str, object] = {"original_base64": b64encode(record).decode()}
+    elif delivery.unread is None:
+        beginning = b64encode(record[:BEGINNING]).decode()
+        original = {"size": len(record), "sha256": sha256(record).hexdigest(), "beginning_base64": beginning}
+    else:
+        original = {"size": delivery.unread}
+    data = {
+        "id": delivery.id,
+        "source": delivery.source,
+        "reason": reason,
+        "attempts": failure.attempts,
+        "first_failed_at": failure.first_failed_at,
+        "topic": delivery.topic[:MAX_TOPIC] or TOPIC,
+        "partition": delivery.partition,
+        "offset": delivery.offset,
+        "record_key": delivery.record_key,
+    }
+    return envelope.write(delivery.id, DEAD_LETTER_TYPE, to_json(data | original))
+
+
+async def record(database: Database, letter: DeadLetter) -> None:
     """Record a dead letter, once however often it is delivered."""
-    letter = DeadLetter.of(delivery)
     async with database.connection() as connection:
-        await connection.execute(
-            RECORD,
-            letter.position,
-            letter.partition,
-            letter.offset,
-            letter.id,
-            letter.reason,
-            letter.attempts,
-            letter.record_key,
-            letter.original_base64,
+        position, event_id, source, reason, key = (
+            text and escaped(database.encoding, text)
+            for text in (letter.position, letter.id, letter.source, letter.reason, letter.record_key)
         )
-    return letter
+        place = (letter.partition, letter.offset)
+        original = letter.original_base64 or letter.beginning_base64 or b""
+        content = (event_id, source, reason, letter.attempts, key, original, letter.size)
+        await connection.execute(RECORD, position, *place, *content)
 
 
 async def list_all(database: Database) -> list[Record]:
@@ -96,7 +161,7 @@ async def list_all(database: Database) -> list[Record]:
 async def find(database: Database, event_id: str) -> Record | None:
     """Find the dead letter to replay under an id; None when there is none."""
     async with database.connection() as connection:
-        return await connection.fetchrow(FIND, event_id)
+        return await connection.fetchrow(FIND, escaped(database.encoding, event_id))
 
 
 async def record_replay(database: Database, position: str) -> None:

@@ -1,7 +1,5 @@
 """An event as daprd delivers it."""
 
-import json
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -10,15 +8,18 @@ from typing import Any, Self
 from pydantic import ValidationError
 from starlette.datastructures import Headers
 
+from app import SERVICE
+from app.envelope import MAX_SOURCE, Envelope, read_json, trace
 from app.errors import describe, field_errors
 from app.events import MAX_ID, EventData
-from app.values import check_line, decode_base64
+from app.values import check_name, decode_base64
 
 MAX_PARTITION, MAX_OFFSET = 2**31 - 1, 2**63 - 1
 """Any record may carry a header of daprd's own names, with any value."""
 MAX_RECORD_KEY = 4096
 """A longer one is not kept: a dead letter must fit its topic."""
-TRACEPARENT = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+WRAPPER = {"topic", "pubsubname", "data_base64"}
+WRAPPER_TYPE = "com.dapr.event.sent"
 
 
 class IndigestibleError(Exception):
@@ -35,17 +36,20 @@ class Delivery:
     offset: int | None
     record_key: str
     """As daprd writes it into a header: percent-encoded."""
+    unread: int | None = None
+    """The size of a body that was too large to be read, in bytes; 0 when that was not told."""
 
     @classmethod
-    def of(cls, body: bytes, headers: Headers) -> Self:
-        """Make a delivery of a request's parts."""
+    def of(cls, body: bytes | None, headers: Headers) -> Self:
+        """Make a delivery of a request's parts; without a body, that was too large to be read."""
         record_key = headers.get("__key", "")
         return cls(
-            body,
+            body or b"",
             headers.get("__topic", ""),
             _number(headers.get("__partition", ""), MAX_PARTITION),
             _number(headers.get("__offset", ""), MAX_OFFSET),
             record_key if len(record_key) <= MAX_RECORD_KEY else "",
+            _number(headers.get("content-length", ""), MAX_OFFSET) or 0 if body is None else None,
         )
 
     @property
@@ -56,36 +60,42 @@ class Delivery:
     @cached_property
     def id(self) -> str:
         """The event's id; one without a usable id gets one that is the same at every redelivery."""
-        if isinstance(self.envelope, dict) and _is_id(self.envelope.get("id")):
-            return str(self.envelope["id"])
+        if event_id := self._name("id", MAX_ID):
+            return event_id
         if self.partition is not None and self.offset is not None:
             return f"position:{self.partition}:{self.offset}"
         return f"sha256:{sha256(self.record).hexdigest()}"
 
     @cached_property
+    def source(self) -> str | None:
+        """The event's source, None when it has none or none that is usable."""
+        return self._name("source", MAX_SOURCE)
+
+    @cached_property
     def data(self) -> EventData:
         """The event's data; IndigestibleError when there is something wrong with the event, naming it."""
+        if self.unread is not None:
+            raise IndigestibleError(f"the body is larger than any that is read: {self.unread} bytes")
         if isinstance(self.envelope, Exception):
             raise IndigestibleError(f"the body is not JSON: {self.envelope}")
         if not isinstance(self.envelope, dict):
             raise IndigestibleError("the body is not a CloudEvent: not a JSON object")
-        if not _is_id(self.envelope.get("id")):
-            raise IndigestibleError(f"id: expected 1 to {MAX_ID} characters, no control characters")
-        for name in ("specversion", "source", "type"):
-            if not isinstance(self.envelope.get(name, ""), str):
-                raise IndigestibleError(f"{name}: expected a string")
         try:
-            return EventData.model_validate(self.envelope.get("data"))
+            return Envelope.model_validate(self.envelope).content
         except ValidationError as error:
-            raise IndigestibleError(f"data: {describe(field_errors(error.errors()))}") from error
+            raise IndigestibleError(describe(field_errors(error.errors()))) from error
 
     @property
-    def digest(self) -> bytes:
-        """What tells other data under the same id; of the whole record when its data cannot be read."""
+    def failure_digest(self) -> bytes:
+        """What tells failures under the same id: by source and data, or by the whole record when those cannot be read.
+
+        That of our own events is the one that the version before this one makes.
+        """
         try:
-            return self.data.digest
+            digest = self.data.digest
         except IndigestibleError:
-            return sha256(self.record).digest()
+            digest = sha256(self.record + (b"%d" % self.unread if self.unread else b"")).digest()
+        return digest if self.source in (None, SERVICE) else sha256(f"{self.source}\n".encode() + digest).digest()
 
     @property
     def key(self) -> str:
@@ -98,8 +108,7 @@ class Delivery:
     @property
     def traceparent(self) -> str | None:
         """The trace the event was published in, None when it names none that can be read."""
-        value = self.envelope.get("traceparent") if isinstance(self.envelope, dict) else None
-        return value if isinstance(value, str) and TRACEPARENT.fullmatch(value) else None
+        return trace(self.envelope.get("traceparent")).get("traceparent") if isinstance(self.envelope, dict) else None
 
     @property
     def envelope(self) -> Any:  # noqa: ANN401 - any JSON, or the error of reading it
@@ -110,7 +119,7 @@ class Delivery:
     def _unwrapped(self) -> tuple[bytes, Any]:
         """With `rawPayload` the body is an envelope of daprd's own; whatever is in it is the record, unwrapped once."""
         body = _parse(self.body)
-        if isinstance(body, dict) and "data_base64" in body:
+        if isinstance(body, dict) and body.get("type") == WRAPPER_TYPE and body.keys() >= WRAPPER:
             try:
                 record = decode_base64(body["data_base64"])
             except ValueError:
@@ -118,19 +127,19 @@ class Delivery:
             return record, _parse(record)
         return self.body, body
 
+    def _name(self, member: str, longest: int) -> str | None:
+        value = self.envelope.get(member) if isinstance(self.envelope, dict) else None
+        try:
+            return value if isinstance(value, str) and 0 < len(check_name(value)) <= longest else None
+        except ValueError:
+            return None
+
 
 def _parse(text: bytes) -> Any:  # noqa: ANN401 - any JSON
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return read_json(text)
+    except ValueError as error:
         return error
-
-
-def _is_id(value: object) -> bool:
-    try:
-        return isinstance(value, str) and 0 < len(check_line(value)) <= MAX_ID
-    except ValueError:
-        return False
 
 
 def _number(header: str, largest: int) -> int | None:

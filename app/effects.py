@@ -1,57 +1,77 @@
 """The effect of an event on the database; DependencyUnavailableError from every function while that is away."""
 
 import json
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asyncpg import Record
 
-from app.database import Database
+from app import SERVICE
+from app.database import UNSTORABLE, Database, UnstorableTextError
 from app.delivery import Delivery, IndigestibleError
+from app.encoding import escaped, unstorable
+from app.events import other_row
 
-# One statement is one transaction and one round trip: only the delivery that inserts the id has an effect.
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+# One statement is one transaction and one round trip: only the delivery that inserts the row has an effect.
+# Data are the same when their values are. A row without source, of the version before, is our own event's, whatever its
+# data, and another source's event where the data are the same: that came again.
 APPLY = """
 WITH delivered AS (
-    INSERT INTO processed_events AS processed (id, key, message, metadata, "partition", "offset", digest)
-    VALUES ($1, $2, $3, $4, $6, $7, $8)
-    ON CONFLICT (id) DO UPDATE SET
-        deliveries = processed.deliveries + (processed.digest = excluded.digest)::integer
-    RETURNING deliveries, digest = $8 AS same_data
+    INSERT INTO processed_events AS processed (id, source, key, message, metadata, "partition", "offset", digest)
+    VALUES ($1, $3, $5, $6, $7, $9, $10, $11)
+    ON CONFLICT (id) DO UPDATE SET deliveries = processed.deliveries + (
+        coalesce(processed.source = excluded.source, true)
+        AND processed.message = excluded.message AND processed.metadata = excluded.metadata
+    )::integer
+    RETURNING deliveries, source, message = $6 AND metadata = $7 AS same_data
+), judged AS (
+    SELECT deliveries, same_data, coalesce(source = $3, $4::boolean OR same_data) AS mine FROM delivered
 ), effect AS (
-    INSERT INTO effects (event_id, key, amount) SELECT $1, $2, $5 FROM delivered WHERE deliveries = 1 AND same_data
+    INSERT INTO effects (event_id, source, key, amount)
+    SELECT $2, $3, $5, $8 FROM judged WHERE deliveries = 1 AND mine AND same_data
 ), total AS (
-    INSERT INTO totals (key, count, amount) SELECT $2, 1, $5 FROM delivered WHERE deliveries = 1 AND same_data
+    INSERT INTO totals (key, count, amount)
+    SELECT $5, 1, $8 FROM judged WHERE deliveries = 1 AND mine AND same_data
     ON CONFLICT (key) DO UPDATE SET count = totals.count + 1, amount = totals.amount + excluded.amount
 )
-SELECT deliveries, same_data FROM delivered
+SELECT deliveries, mine, same_data FROM judged
 """
 RECORD_FAILURE = """
-INSERT INTO failed_events AS failed (id, digest, reason, "partition", "offset") VALUES ($1, $2, $3, $4, $5)
+INSERT INTO failed_events AS failed (id, digest, reason, "partition", "offset", source) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (id, digest) DO UPDATE SET
     attempts = failed.attempts + (failed.dead_lettered_at IS NULL)::integer,
     reason = excluded.reason, last_failed_at = excluded.last_failed_at
 RETURNING attempts, first_failed_at, dead_lettered_at IS NOT NULL AS dead_lettered
 """
 END_FAILURE = "UPDATE failed_events SET dead_lettered_at = clock_timestamp() WHERE id = $1 AND digest = $2"
-FORGET_FAILURES = "DELETE FROM failed_events WHERE id = $1 AND dead_lettered_at IS NOT NULL"
+FORGET_FAILURES = """
+DELETE FROM failed_events WHERE id = $1 AND dead_lettered_at IS NOT NULL AND (source IS NULL OR source = $2)
+"""
 EVENTS = """
-SELECT id, key, message, metadata, 'applied' AS status, deliveries AS attempts, "partition", "offset", applied_at
+SELECT substring(id FROM position(E'\\n' IN id) + 1) AS id, source, key, message, metadata, 'applied' AS status,
+    deliveries AS attempts, "partition", "offset", applied_at
 FROM processed_events
 """
-EVENT = EVENTS + "WHERE id = $1"
+# what has no source may be anybody's, and is shown as our own
+EVENT = EVENTS + "WHERE id IN ($1, $2) AND (source = $3 OR (source IS NULL AND $4::boolean))"
 EVENTS_OF_KEY = EVENTS + "WHERE key = $1 ORDER BY applied_at DESC LIMIT 100"
 FAILED_EVENT = """
-SELECT id, NULL AS key, NULL AS message, NULL AS metadata,
+SELECT source, NULL AS key, NULL AS message, NULL AS metadata,
     CASE WHEN dead_lettered_at IS NULL THEN 'failing' ELSE 'dead-lettered' END AS status, reason, attempts,
     "partition", "offset", NULL AS applied_at, dead_lettered_at
-FROM failed_events WHERE id = $1 ORDER BY last_failed_at DESC LIMIT 1
+FROM failed_events WHERE id = $1 AND (source = $2 OR (source IS NULL AND $3::boolean))
+ORDER BY last_failed_at DESC LIMIT 1
 """
 QUEUED_EVENT = """
-SELECT id, key, data->>'message' AS message, coalesce(data->'metadata', '{}') AS metadata,
+SELECT key, data->>'message' AS message, coalesce(data->'metadata', '{}') AS metadata,
     CASE WHEN published_at IS NULL THEN 'queued' ELSE 'published' END AS status, 0 AS attempts,
     NULL AS "partition", NULL AS "offset", NULL AS applied_at, created_at, published_at
-FROM outbox WHERE id = $1
+FROM outbox WHERE id = $1 AND $2::boolean
 """
 TOTALS = "SELECT count, amount FROM totals WHERE key = $1"
 
@@ -69,14 +89,21 @@ async def apply(database: Database, delivery: Delivery) -> bool:
 
     IndigestibleError when it cannot be applied, also when its id was applied with other data.
     """
-    data = delivery.data
-    metadata = json.dumps(data.content.get("metadata", {}))
+    data, source = delivery.data, delivery.source or ""
+    names = {"id": delivery.id, "source": source}
+    if found := unstorable(database.encoding, names | data.texts):
+        raise IndigestibleError(f"{found.field}: {found.message}")
     amount = Decimal(str(data.metadata.amount))
     position = (delivery.partition, delivery.offset)
-    async with database.connection() as connection:
-        (row,) = await connection.fetch(
-            APPLY, delivery.id, data.metadata.key, data.message, metadata, amount, *position, data.digest
-        )
+    content = (data.metadata.key, data.message, data.metadata_json, amount, *position, data.digest)
+    event = (delivery.id, source, source == SERVICE, *content)
+    try:
+        async with database.connection() as connection:
+            (row,) = await connection.fetch(APPLY, delivery.id, *event)
+            if not row["mine"]:
+                (row,) = await connection.fetch(APPLY, other_row(source, delivery.id), *event)
+    except UnstorableTextError as error:
+        raise IndigestibleError(error.detail) from error
     if not row["same_data"]:
         raise IndigestibleError(f"key reused: {delivery.id} was applied with other data")
     return bool(row["deliveries"] == 1)
@@ -84,49 +111,66 @@ async def apply(database: Database, delivery: Delivery) -> bool:
 
 async def record_failure(database: Database, delivery: Delivery, reason: str) -> Failure:
     """Count a failed attempt."""
-    position = (delivery.partition, delivery.offset)
     async with database.connection() as connection:
-        (row,) = await connection.fetch(RECORD_FAILURE, delivery.id, delivery.digest, reason, *position)
+        event_id, source, told = (
+            text and escaped(database.encoding, text) for text in (delivery.id, delivery.source, reason)
+        )
+        position = (delivery.partition, delivery.offset)
+        (row,) = await connection.fetch(RECORD_FAILURE, event_id, delivery.failure_digest, told, *position, source)
     return Failure(**row)
 
 
 async def end_failure(database: Database, delivery: Delivery) -> None:
     """Note that a failed event is in the dead letter topic and has no attempts left."""
     async with database.connection() as connection:
-        await connection.execute(END_FAILURE, delivery.id, delivery.digest)
+        await connection.execute(END_FAILURE, escaped(database.encoding, delivery.id), delivery.failure_digest)
 
 
-async def forget_failures(database: Database, event_id: str) -> None:
+async def forget_failures(database: Database, stored_id: str, stored_source: str | None) -> None:
     """Give a dead-lettered event all its attempts again."""
     async with database.connection() as connection:
-        await connection.execute(FORGET_FAILURES, event_id)
+        await connection.execute(FORGET_FAILURES, stored_id, stored_source)
 
 
-async def find(database: Database, event_id: str) -> dict[str, Any] | None:
-    """Find what was made of an event; None when it was never seen."""
+async def find(database: Database, event_id: str, source: str) -> dict[str, Any] | None:
+    """Find what was made of a source's event; None when it was never seen."""
+    own = source == SERVICE
     async with database.connection() as connection:
+        stored = (escaped(database.encoding, event_id), escaped(database.encoding, source))
         # in the order of its life, so that one which moves on meanwhile is not missed
-        rows = [await connection.fetchrow(query, event_id) for query in (QUEUED_EVENT, FAILED_EVENT, EVENT)]
-    found = [row for row in rows if row is not None]
-    return _shown(found[-1]) if found else None
+        rows = [
+            *await _rows(connection, QUEUED_EVENT, event_id, own),
+            *await _rows(connection, FAILED_EVENT, *stored, own),
+            *await _rows(connection, EVENT, event_id, other_row(source, event_id), source, own),
+        ]
+    if not rows:
+        return None
+    known = rows[-1].get("source", source) is not None
+    return _shown(rows[-1]) | {"id": event_id, "source": source if known else None}
 
 
 async def find_by_key(database: Database, key: str) -> dict[str, Any]:
     """Find a key's totals and its last 100 events, the latest first."""
     async with database.connection() as connection:
-        totals = await connection.fetchrow(TOTALS, key)
-        rows = await connection.fetch(EVENTS_OF_KEY, key)
+        totals = await _rows(connection, TOTALS, key)
+        rows = await _rows(connection, EVENTS_OF_KEY, key)
     return {
         "key": key,
-        "totals": {"count": totals["count"], "amount": _plain(totals["amount"])}
+        "totals": {"count": totals[0]["count"], "amount": _plain(totals[0]["amount"])}
         if totals
         else {"count": 0, "amount": 0},
         "events": [_shown(row) for row in rows],
     }
 
 
+async def _rows(connection: "PoolConnectionProxy", query: str, *arguments: object) -> list[Record]:
+    with suppress(*UNSTORABLE):
+        return await connection.fetch(query, *arguments)
+    return []  # what the server cannot hold it does not have
+
+
 def _shown(row: Record) -> dict[str, Any]:
-    return {**row, "metadata": json.loads(row["metadata"] or "null")}
+    return {"id": None, "source": None, **row, "metadata": json.loads(row["metadata"] or "null")}
 
 
 def _plain(amount: Decimal) -> int | float:

@@ -5,17 +5,10 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
-from app.values import MAX_INTEGER, Text, check_json, check_line, check_text
+from app import SERVICE
+from app.values import LINE, MAX_INTEGER, Text, check_json, check_line, check_number, check_text, told
 
 EVENT_TYPE = "fastapi-dapr-agent.event"
 DEAD_LETTER_TYPE = "fastapi-dapr-agent.dead-letter"
@@ -28,8 +21,13 @@ def _amount(value: object) -> int | float:
     return value
 
 
-Key = Annotated[str, Field(max_length=256), AfterValidator(check_line)]  # daprd hands it on as an HTTP header
-Amount = Annotated[int | float, PlainValidator(_amount), WithJsonSchema({"type": "number"})]
+# daprd hands it on as an HTTP header
+Key = Annotated[str, Field(max_length=256), AfterValidator(check_line), told(LINE)]
+Amount = Annotated[
+    int | float,
+    PlainValidator(_amount),
+    WithJsonSchema({"type": "number", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER}),
+]
 
 
 class Metadata(BaseModel):
@@ -43,8 +41,8 @@ class Metadata(BaseModel):
 
     @model_validator(mode="after")
     def check_extra(self) -> Self:
-        """Refuse what PostgreSQL's jsonb cannot hold or Dapr would change."""
-        check_json(self.model_extra, check_text)
+        """Refuse what PostgreSQL's jsonb cannot hold or another reader of JSON would change."""
+        check_json(self.model_extra, check_text, check_number)
         return self
 
 
@@ -69,6 +67,25 @@ class EventData(BaseModel):
         return json.dumps(self.content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
     @cached_property
+    def metadata_json(self) -> str:
+        """The metadata as JSON; not in ASCII, whose escapes a server that is not UTF8 cannot read."""
+        return json.dumps(self.content.get("metadata", {}), ensure_ascii=False)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """All the text that the database is to hold, by field."""
+        return {"message": self.message, "metadata.key": self.metadata.key, "metadata": self.metadata_json}
+
+    @cached_property
     def digest(self) -> bytes:
-        """What tells other data under the same id."""
+        """What tells other data under the same id to the version before this one."""
         return sha256(self.canonical.encode()).digest()
+
+
+def other_row(source: str, event_id: str) -> str:
+    """The row's id of an event whose id another source used first; ids hold no line break, so none is like it."""
+    return f"{sha256(source.encode()).hexdigest()}\n{event_id}"
+
+
+OWN_OTHER_ROW = other_row(SERVICE, "")
+"""How the row's id of our own event begins when another source used its id first."""

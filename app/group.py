@@ -49,11 +49,13 @@ class Group:
 
     def __init__(self, kafka: Kafka, name: str) -> None:
         self.name = name
+        self.leaderless: list[Partition] = []
+        """Nothing can be read from these, nor written to them."""
         self._kafka = kafka
         self._leaders: dict[Partition, int] = {}
 
-    async def positions(self) -> dict[Partition, Position | None]:
-        """Where the group is in every partition; None for one without a leader: nothing can be read from it."""
+    async def positions(self) -> dict[Partition, Position]:
+        """Where the group is in every partition that has a leader."""
         topics = await self._kafka.describe_topics()
         self._leaders = {
             Partition(topic["topic"], one["partition"]): one["leader"]
@@ -63,10 +65,10 @@ class Group:
         led: dict[int, list[Partition]] = defaultdict(list)
         for partition, leader in self._leaders.items():
             led[leader].append(partition)
-        leaderless = led.pop(-1, [])
+        self.leaderless = led.pop(-1, [])
         # before the ends: never is more committed than there was
-        committed = await self._committed(self._leaders.keys() - set(leaderless))
-        positions: dict[Partition, Position | None] = dict.fromkeys(leaderless)
+        committed = await self._committed(self._leaders.keys() - set(self.leaderless))
+        positions: dict[Partition, Position] = {}
         for leader, partitions in led.items():
             starts = await self._offsets(leader, partitions, OffsetResetStrategy.EARLIEST)
             ends = await self._offsets(leader, partitions, OffsetResetStrategy.LATEST)
@@ -75,7 +77,7 @@ class Group:
 
     async def members(self) -> list[Member]:
         """Who is in the group."""
-        answer = await self._kafka.ask(DescribeGroupsRequest([self.name]), await self._coordinator())
+        answer = await self._kafka.ask(DescribeGroupsRequest([self.name]), await self.coordinator())
         (group,) = answer.to_object()["groups"]
         _expect(f"group {self.name}", group)
         if group["protocol_type"] != ConsumerProtocol.PROTOCOL_TYPE:
@@ -93,7 +95,8 @@ class Group:
         _expect(str(partition), {"error_code": code})
         return bytes(batches or b"")
 
-    async def _coordinator(self) -> int:
+    async def coordinator(self) -> int:
+        """The broker that keeps the group."""
         answer = await self._kafka.ask(FindCoordinatorRequest(self.name, 0))
         _expect(f"group {self.name}", answer.to_object())
         node: int = answer.coordinator_id
@@ -101,7 +104,7 @@ class Group:
 
     async def _committed(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         request = OffsetFetchRequest(self.name, _by_topic((one, one.number) for one in partitions))
-        answer = (await self._kafka.ask(request, await self._coordinator())).to_object()
+        answer = (await self._kafka.ask(request, await self.coordinator())).to_object()
         _expect(f"group {self.name}", {"error_code": 0, **answer})
         return {partition: one["offset"] for partition, one in _each(answer)}
 

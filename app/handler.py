@@ -1,24 +1,27 @@
 """What happens to a delivered event: applied, tried again, or sent to the dead letter topic."""
 
 import logging
-from base64 import b64encode
 from enum import StrEnum
 from time import monotonic
 
 import asyncpg
 
-from app import effects
+from app import dead_letters, effects
 from app.config import Settings
-from app.dapr import DEAD_LETTER_TOPIC, Sidecar
+from app.dapr import DEAD_LETTER_TOPIC, RefusedError, Sidecar
 from app.database import Database
 from app.delivery import Delivery, IndigestibleError
+from app.effects import Failure
 from app.errors import DependencyUnavailableError
-from app.events import DEAD_LETTER_TYPE
 from app.health import Monitor
 
 logger = logging.getLogger(__name__)
 FAULTS_OF_THE_SCHEMA = (asyncpg.IntegrityConstraintViolationError, asyncpg.PLPGSQLError)
 """Nothing in an event breaks a constraint of ours: these are somebody else's, and every event may meet them."""
+MAX_LETTER_BYTES = 1_900_000
+"""What our topic of dead letters and the Component's maxMessageBytes take in one record, and some room."""
+ANY_TOPIC_BYTES = 1_000_000
+"""What every topic takes unless its owner made the limit smaller."""
 
 
 class Status(StrEnum):
@@ -84,16 +87,19 @@ class Handler:
         if failure.attempts < max_attempts:
             return Status.RETRY, f"attempt {failure.attempts} of {max_attempts} failed: {reason}"
         self._monitor.require("pubsub")
-        data = {
-            "id": delivery.id,
-            "reason": reason,
-            "attempts": failure.attempts,
-            "first_failed_at": failure.first_failed_at,
-            "partition": delivery.partition,
-            "offset": delivery.offset,
-            "record_key": delivery.record_key,
-            "original_base64": b64encode(delivery.record).decode(),
-        }
-        await self._sidecar.publish(DEAD_LETTER_TOPIC, delivery.id, DEAD_LETTER_TYPE, data)
+        await self._send(delivery, reason, failure)
         await effects.end_failure(self._database, delivery)
         return Status.SUCCESS, f"dead-lettered: {reason}"
+
+    async def _send(self, delivery: Delivery, reason: str, failure: Failure) -> None:
+        """Send the dead letter, by reference where the record as a whole does not fit."""
+        letter = dead_letters.write(delivery, reason, failure, whole=delivery.unread is None)
+        if len(letter) > MAX_LETTER_BYTES:
+            letter = dead_letters.write(delivery, reason, failure, whole=False)
+        try:
+            await self._sidecar.publish(DEAD_LETTER_TOPIC, letter)
+        except RefusedError:
+            if len(letter) <= ANY_TOPIC_BYTES:
+                raise
+            letter = dead_letters.write(delivery, reason, failure, whole=False)
+            await self._sidecar.publish(DEAD_LETTER_TOPIC, letter)

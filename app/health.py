@@ -42,7 +42,7 @@ class Monitor:
             dependency.name: dependency
             for dependency in (
                 Dependency("api", self._check_api, period, period, stale),
-                Dependency("database", check_database, period, retry, stale),
+                Dependency("database", check_database, period, retry, stale, database.members),
                 Dependency("dapr", self._check_sidecar, period, period, stale),
                 Dependency("pubsub", broker.check, period, retry, stale, self._lag),
                 Dependency("statestore", self._check_statestore, period, period, stale),

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any, Self
 
 from aiokafka.client import AIOKafkaClient  # type: ignore[import-untyped]  # it ships no types
-from aiokafka.errors import KafkaError, for_code  # type: ignore[import-untyped]  # it ships no types
+from aiokafka.errors import KafkaConnectionError, KafkaError, for_code  # type: ignore[import-untyped]  # it ships no types
 from aiokafka.protocol.metadata import MetadataRequest  # type: ignore[import-untyped]  # it ships no types
 
 from app import SERVICE
@@ -33,7 +33,7 @@ class Kafka:
         """Send a request to a broker, to any of them unless one is given, and return its answer."""
         try:
             client = await self._connected()
-            answer = await client.send(client.get_random_node() if node is None else node, request)
+            answer = await client.send(await _any_node(client) if node is None else node, request)
         except (KafkaError, OSError, TimeoutError) as error:
             await self.close()
             reason = f"the broker {self._brokers} does not answer: {error!r}"
@@ -70,6 +70,15 @@ class Kafka:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._timeout_seconds):
                     await client.close()
+
+
+async def _any_node(client: AIOKafkaClient) -> int:
+    """Pick a broker that takes connections: of several one may be away, and the others serve its partitions."""
+    for broker in client.cluster.brokers():
+        if await client.ready(broker.nodeId):
+            node: int = broker.nodeId
+            return node
+    raise KafkaConnectionError("no broker takes a connection")
 
 
 def fault(code: int) -> str:

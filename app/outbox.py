@@ -2,37 +2,55 @@
 
 from asyncpg import Record
 
+from app import SERVICE
 from app.database import Database
 from app.errors import ServiceError
-from app.events import EventData
+from app.events import OWN_OTHER_ROW, EventData
 
-ADD = """
-WITH processed AS (
-    SELECT digest FROM processed_events WHERE id = $1
-), queued AS (
-    INSERT INTO outbox (id, key, data, digest) SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT FROM processed)
-    ON CONFLICT (id) DO UPDATE SET id = excluded.id
-    RETURNING digest
-)
-SELECT digest FROM queued UNION ALL SELECT digest FROM processed
+PROCESSED = """
+SELECT message = $4 AND metadata = $5::jsonb AS same_data FROM processed_events
+WHERE id IN ($1, $2) AND (source IS NULL OR source = $3)
 """
-FIND = "SELECT digest FROM outbox WHERE id = $1 UNION ALL SELECT digest FROM processed_events WHERE id = $1"
+QUEUED = "data->>'message' = $4 AND coalesce(data->'metadata', '{}')::jsonb = $5::jsonb AS same_data"
+ADD = f"""
+WITH processed AS ({PROCESSED}), queued AS (
+    INSERT INTO outbox (id, key, data, digest, traceparent, tracestate)
+    SELECT $1, $6, $7, $8, $9, $10 WHERE NOT EXISTS (SELECT FROM processed)
+    ON CONFLICT (id) DO UPDATE SET id = excluded.id
+    RETURNING data
+)
+SELECT {QUEUED} FROM queued UNION ALL SELECT same_data FROM processed
+"""  # noqa: S608 - made of the lines above
+FIND = f"SELECT {QUEUED} FROM outbox WHERE id = $1 UNION ALL ({PROCESSED})"  # noqa: S608 - made of the lines above
+OLDEST = "SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 FROM outbox"
 
 
-async def add(database: Database, event_id: str, data: EventData) -> None:
+async def add(database: Database, event_id: str, data: EventData, trace: dict[str, str]) -> None:
     """Queue an event, once however often it is asked for; 422 when the id has other data."""
+    content = (data.metadata.key, data.canonical, data.digest, trace.get("traceparent"), trace.get("tracestate"))
     async with database.connection() as connection:
-        rows = await connection.fetch(ADD, event_id, data.metadata.key, data.canonical, data.digest)
-    _compare(rows, data)
+        rows = await connection.fetch(ADD, *_known_by(event_id, data), *content)
+    _compare(rows)
 
 
 async def check_id(database: Database, event_id: str, data: EventData, seconds: float) -> None:
     """Raise a 422 when an id is known with other data; look for it for this time at most."""
     async with database.connection(seconds) as connection:
-        rows = await connection.fetch(FIND, event_id)
-    _compare(rows, data)
+        rows = await connection.fetch(FIND, *_known_by(event_id, data))
+    _compare(rows)
 
 
-def _compare(known: list[Record], data: EventData) -> None:
-    if any(row["digest"] != data.digest for row in known):
+async def oldest_seconds(database: Database) -> float:
+    """Age of the oldest event that is not yet published, or not yet seen to be applied; 0 when there is none."""
+    async with database.connection() as connection:
+        seconds: float = await connection.fetchval(OLDEST)
+    return seconds
+
+
+def _known_by(event_id: str, data: EventData) -> tuple[str, ...]:
+    return (event_id, OWN_OTHER_ROW + event_id, SERVICE, data.message, data.metadata_json)
+
+
+def _compare(known: list[Record]) -> None:
+    if not all(row["same_data"] for row in known):
         raise ServiceError(422, "Idempotency-Key: was used with another body; take a new key for another event")

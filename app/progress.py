@@ -16,6 +16,7 @@ from app.group import Group, Partition
 from app.kafka import Kafka
 from app.outcomes import Outcomes
 
+TOLD = 3
 EXCUSED = 6
 """So many times longer may events wait for a sidecar that is away, or only just back."""
 
@@ -57,7 +58,7 @@ class Progress:
         return {
             "last_applied_at": last.isoformat(timespec="milliseconds") if last else None,
             "outbox_age_seconds": None if age is None else round(age, 1),
-            "waiting": self._consumption.waiting,
+            "waiting_elsewhere": self._consumption.elsewhere,
         }
 
     def pause(self) -> None:
@@ -78,4 +79,5 @@ class Progress:
         patience = self._silent_seconds * (EXCUSED if monotonic() < self._excused_until else 1)
         complaints = self.outcomes.complaints(monotonic()) + await self._consumption.complaints(patience)
         if complaints:
-            raise CheckFailedError("; ".join(complaints))
+            more = [f"and {len(complaints) - TOLD} more"] * (len(complaints) > TOLD)
+            raise CheckFailedError("; ".join(complaints[:TOLD] + more))

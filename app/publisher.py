@@ -1,18 +1,17 @@
 """Publishing an event: at once through the sidecar, or later through the outbox."""
 
 from contextlib import suppress
+from urllib.parse import quote
 
-from pydantic_core import to_json
-
-from app import outbox
+from app import envelope, outbox
 from app.config import Settings
 from app.dapr import TOPIC, Sidecar
 from app.database import Database
+from app.encoding import unstorable
 from app.errors import DependencyUnavailableError, ServiceError
 from app.events import EVENT_TYPE, EventData
 from app.health import Monitor
 from app.relay import Relay
-from app.values import size_in_go
 
 MAX_DATA_BYTES = 1_048_588 - 4096
 """What a topic takes in one record by default, less the rest of the CloudEvent, the key and the headers."""
@@ -33,17 +32,18 @@ class Publisher:
         self._monitor = monitor
         self._relay = relay
 
-    async def publish(self, event_id: str, data: EventData) -> None:
+    async def publish(self, event_id: str, data: EventData, trace: dict[str, str]) -> None:
         """Return when Kafka has the event."""
-        _check_size(data)
+        content = self._checked(data)
         # while the broker is away the sidecar's producer would hold the request, then refuse for 10 s more
         self._monitor.require("pubsub")
-        await self._sidecar.publish(TOPIC, event_id, EVENT_TYPE, data.content, data.metadata.key)
+        record = envelope.write(event_id, EVENT_TYPE, content, **trace)
+        await self._sidecar.publish(TOPIC, record, quote(data.metadata.key, safe=""))
 
-    async def queue(self, event_id: str, data: EventData) -> None:
+    async def queue(self, event_id: str, data: EventData, trace: dict[str, str]) -> None:
         """Return when PostgreSQL has the event; ServiceError when it knows the id with other data."""
-        _check_size(data)
-        await outbox.add(self._database, event_id, data)
+        self._checked(data)
+        await outbox.add(self._database, event_id, data, trace)
         self._relay.wake()
 
     async def check_id(self, event_id: str, data: EventData) -> None:
@@ -52,10 +52,12 @@ class Publisher:
             self._monitor.require("database")
             await outbox.check_id(self._database, event_id, data, self._lookup_seconds)
 
-
-def _check_size(data: EventData) -> None:
-    if size_in_go(to_json(data.content)) > MAX_DATA_BYTES:
-        detail = (
-            f"body: at most {MAX_DATA_BYTES} bytes in Kafka, where <, > and & count six each, U+2028 and U+2029 too"
-        )
-        raise ServiceError(413, detail)
+    def _checked(self, data: EventData) -> bytes:
+        """Return the data as JSON; ServiceError when Kafka or PostgreSQL cannot take it."""
+        content = data.canonical.encode()
+        if len(content) > MAX_DATA_BYTES:
+            raise ServiceError(413, f"body: at most {MAX_DATA_BYTES} bytes in Kafka, it is {len(content)}")
+        # before the first connection the encoding is not known: then the handler will see it
+        if found := unstorable(self._database.encoding, data.texts):
+            raise ServiceError(422, f"{found.field}: {found.message}", errors=[found._asdict()])
+        return content

@@ -16,7 +16,7 @@ STATEMENTS = (
     effects.TOTALS,
     outbox.ADD,
     outbox.FIND,
-    backlog.PURGE,
+    backlog.SETTLE,
     backlog.NEXT,
     backlog.MARK,
     dead_letters.RECORD,

@@ -1,14 +1,21 @@
 """What text and JSON may hold so that Dapr, Kafka and PostgreSQL all carry it unchanged."""
 
 import math
+import re
+import sys
 from base64 import b64decode
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 MAX_INTEGER = 2**53
+MAX_NUMBER = sys.float_info.max
 MAX_DEPTH = 64
+# read alike by Python and by JSON Schema's dialect, where $ is not the end of Python's
+TEXT = r"^[^\u0000]*$"
+LINE = r"^[^\u0000-\u001f\u007f]*(?![\s\S])"
+NAME = r"^[^\u0000-\u001f\u007f-\u009f]*(?![\s\S])"
 
 
 def check_unicode(text: str) -> str:
@@ -22,20 +29,44 @@ def check_unicode(text: str) -> str:
 
 def check_text(text: str) -> str:
     """Return the text; ValueError when PostgreSQL cannot store it."""
-    if "\0" in text:
+    if not re.match(TEXT, text):
         raise ValueError("must not contain the character NUL")
     return check_unicode(text)
 
 
 def check_line(text: str) -> str:
     """Return the text; ValueError when it holds control characters, which an HTTP header cannot carry."""
-    if any(character < " " or character == "\x7f" for character in text):
+    if not re.match(LINE, text):
         raise ValueError("must not contain control characters")
     return check_unicode(text)
 
 
-def check_json(value: object, check_string: Callable[[str], str] = check_unicode) -> object:
-    """Return the JSON value; ValueError when daprd or another JSON reader would change or refuse it."""
+def check_name(text: str) -> str:
+    """Return the text; ValueError when it holds control characters, also those that only a terminal obeys."""
+    if not re.match(NAME, text):
+        raise ValueError("must not contain control characters")
+    return check_unicode(text)
+
+
+def check_number(number: float) -> None:
+    """ValueError for a number that not every reader of JSON can hold."""
+    if not math.isfinite(number) if isinstance(number, float) else abs(number) > MAX_NUMBER:
+        raise ValueError("must not contain a number out of range")
+
+
+def check_dapr_number(number: float) -> None:
+    """ValueError for a number that daprd would change or refuse."""
+    if isinstance(number, int) and abs(number) > MAX_INTEGER:
+        raise ValueError("must not contain an integer beyond 2^53: Dapr would change it")
+    check_number(number)
+
+
+def check_json(
+    value: object,
+    check_string: Callable[[str], str] = check_unicode,
+    check_one: Callable[[float], None] = check_dapr_number,
+) -> object:
+    """Return the JSON value; ValueError when a text or number in it fails its check, or it is nested too deep."""
     pending: list[tuple[object, int]] = [(value, 0)]
     while pending:
         item, depth = pending.pop()
@@ -47,18 +78,9 @@ def check_json(value: object, check_string: Callable[[str], str] = check_unicode
             pending += [(part, depth + 1) for part in item]
         elif isinstance(item, str):
             check_string(item)
-        elif isinstance(item, float) and not math.isfinite(item):
-            raise ValueError("must not contain a number out of range")
-        elif isinstance(item, int) and abs(item) > MAX_INTEGER:
-            raise ValueError("must not contain an integer beyond 2^53: Dapr would change it")
+        elif isinstance(item, int | float):
+            check_one(item)
     return value
-
-
-def size_in_go(text: bytes) -> int:
-    """Bytes of a JSON text once daprd has written it anew: Go escapes what HTML or JavaScript could misread."""
-    html = sum(map(text.count, (b"<", b">", b"&")))
-    separators = sum(map(text.count, (b"\xe2\x80\xa8", b"\xe2\x80\xa9")))
-    return len(text) + 5 * html + 3 * separators
 
 
 def decode_base64(text: object) -> bytes:
@@ -68,5 +90,10 @@ def decode_base64(text: object) -> bytes:
     return b64decode(text, validate=True)
 
 
-Text = Annotated[str, AfterValidator(check_text)]
+def told(pattern: str) -> Any:  # noqa: ANN401 - what pydantic takes
+    """Tell a pattern in the JSON Schema of a text whose check is by a function, which can say more."""
+    return Field(json_schema_extra={"pattern": pattern})
+
+
+Text = Annotated[str, AfterValidator(check_text), told(TEXT)]
 JsonValue = Annotated[Any, AfterValidator(check_json)]

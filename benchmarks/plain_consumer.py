@@ -19,8 +19,8 @@ from aiokafka import (  # type: ignore[import-untyped]  # ships no types
 )
 
 # The pod is made of the agent's image: the same tables and the same statement, in a schema of the consumer's own.
-from app.database import SCHEMA
 from app.effects import APPLY
+from app.migration import MIGRATIONS
 
 AT_ONCE = 1000
 
@@ -37,7 +37,7 @@ async def consume(wanted: dict[str, Any]) -> int:
         max_size=len(wanted["offsets"]),
         server_settings={"search_path": wanted["schema"]},
     )
-    await pool.execute(f"CREATE SCHEMA {wanted['schema']}; {SCHEMA}")
+    await pool.execute(f"CREATE SCHEMA {wanted['schema']}; {'; '.join(MIGRATIONS)}")
     consumer = AIOKafkaConsumer(bootstrap_servers=wanted["brokers"], group_id=wanted["group"], enable_auto_commit=False)
     await consumer.start()
     partitions = {TopicPartition(wanted["topic"], int(name)): at for name, at in wanted["offsets"].items()}
@@ -64,7 +64,8 @@ async def apply(pool: asyncpg.Pool, records: list[ConsumerRecord]) -> int:
         metadata = data["metadata"]
         position = (one.partition, one.offset)
         amount = metadata["amount"]
-        arguments = (event["id"], metadata["key"], data["message"], json.dumps(metadata), amount, *position)
+        content = (metadata["key"], data["message"], json.dumps(metadata), amount, *position)
+        arguments = (event["id"], event["id"], event["source"], False, *content)
         new += await pool.fetchval(APPLY, *arguments, sha256(one.value).digest()) == 1
     return new
 

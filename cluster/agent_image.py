@@ -26,8 +26,8 @@ def content_key() -> str:
     content = hashlib.sha256(
         (ask(["docker", "image", "inspect", "--format", "{{.Id}}", python_image()]) or python_image()).encode()
     )
-    files = [CHECKOUT / "Dockerfile", CHECKOUT / "requirements.lock", *sorted((CHECKOUT / "app").rglob("*.py"))]
-    for path in files:
+    app = [path for path in (CHECKOUT / "app").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    for path in (CHECKOUT / "Dockerfile", CHECKOUT / "requirements.lock", *sorted(app)):
         content.update(f"\0{path.relative_to(CHECKOUT)}\0".encode() + path.read_bytes())
     return content.hexdigest()[:12]
 

@@ -85,6 +85,10 @@ class Cluster:
         about = {key: value for key, value in manifest["metadata"].items() if key in {"name", "namespace", "labels"}}
         self.kubectl.run("apply", "-f", "-", stdin=json.dumps({**manifest, "metadata": about}))
 
+    def execute(self, namespace: str, pod: str, script: str, arguments: list[str]) -> None:
+        """Run a shell script, with arguments, in a pod's first container. Raises KubectlError when it fails."""
+        self.kubectl.run("-n", namespace, "exec", pod, "--", "sh", "-ec", script, "sh", *arguments)
+
     def annotate_pods(self, namespace: str, reference: str, name: str, value: str | None) -> None:
         """Give the pods of a workload an annotation, None to take it away; they are rolled out anew."""
         patch = {"spec": {"template": {"metadata": {"annotations": {name: value}}}}}
@@ -93,10 +97,6 @@ class Cluster:
     def delete_secret(self, namespace: str, name: str) -> None:
         """Delete a Secret; one that is gone already is fine."""
         self.kubectl.run("-n", namespace, "delete", "secret", name, "--ignore-not-found")
-
-    def execute(self, namespace: str, pod: str, script: str, arguments: list[str]) -> None:
-        """Run a shell script, with arguments, in a pod's first container. Raises KubectlError when it fails."""
-        self.kubectl.run("-n", namespace, "exec", pod, "--", "sh", "-ec", script, "sh", *arguments)
 
     def address(self, namespace: str, service: str) -> str:
         """A Service's cluster address."""

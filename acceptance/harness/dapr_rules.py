@@ -46,7 +46,7 @@ def backend_checks(state: State) -> Iterator[Finding]:
 
 def other_checks(state: State) -> Iterator[Finding]:
     """What /ready says of everything else."""
-    yield from _named(state, system.CHECKS - {"database", "pubsub"})
+    yield from _named(state, (system.CHECKS | {"events"}) - {"database", "pubsub"})
 
 
 def _named(state: State, names: set[str]) -> Iterator[Finding]:

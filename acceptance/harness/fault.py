@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -73,10 +74,17 @@ def undo_table(cluster: Cluster) -> dict[str, Undo]:
         "replace": cluster.delete_pod,
         "patch": _if_there(cluster.patch),
         "create": _if_there(cluster.create),
+        "exec": _if_there(cluster.execute),
+        "query": partial(_query, cluster),
         "annotate": _if_there(cluster.annotate_pods),
         "delete secret": cluster.delete_secret,
-        "exec": _if_there(cluster.execute),
     }
+
+
+def _query(cluster: Cluster, *, namespace: str, name: str, container: str, database: str, statement: str) -> None:
+    """Ask PostgreSQL inside its pod, as the superuser that needs no password there."""
+    ask = ("psql", "--username=postgres", f"--dbname={database}", "--set=ON_ERROR_STOP=1", f"--command={statement}")
+    cluster.kubectl.run("-n", namespace, "exec", f"statefulset/{name}", "-c", container, "--", *ask)
 
 
 def _if_there(undo: Undo) -> Undo:

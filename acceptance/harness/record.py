@@ -19,7 +19,7 @@ class Record:
         """One line for the program `produce`."""
         told = {
             "value": b64encode(self.value).decode(),
-            "key": self.key and b64encode(self.key).decode(),
+            "key": None if self.key is None else b64encode(self.key).decode(),
             "headers": self.headers,
             "partition": self.partition,
         }

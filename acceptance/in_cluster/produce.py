@@ -19,8 +19,8 @@ def record(line: str) -> dict[str, Any]:
     """What the producer is given for one line."""
     told = json.loads(line)
     return {
-        "value": told["value"] and b64decode(told["value"]),
-        "key": told["key"] and b64decode(told["key"]),
+        "value": None if told["value"] is None else b64decode(told["value"]),
+        "key": None if told["key"] is None else b64decode(told["key"]),
         "headers": [(name, text.encode()) for name, text in told["headers"].items()],
         "partition": told["partition"],
     }

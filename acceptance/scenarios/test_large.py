@@ -56,7 +56,7 @@ def test_large_records_that_wait_restart_nothing_and_block_nothing(
 
 def record(key: str, size: int, partition: int) -> Record:
     """An event of about so many bytes."""
-    data = {"message": "x" * (size - 500), "metadata": {"key": key}}
+    data = {"message": "x" * (size - 500), "metadata": {"key": key, "amount": 7}}
     return Record(cloud_event(uuid4().hex, key, data=data), partition=partition)
 
 

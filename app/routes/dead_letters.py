@@ -5,12 +5,13 @@ import logging
 from fastapi import APIRouter, Request, Response
 
 from app import dead_letters
+from app.dead_letters import DeadLetter
 from app.delivery import Delivery
 from app.errors import DependencyUnavailableError, problems
 from app.guard import Guard
 from app.handler import Status
-from app.limits import BodyLateError, BodyTooLargeError
-from app.routes.subscribe import BODY, Reply, reply
+from app.limits import BodyLateError
+from app.routes.subscribe import BODY, Reply, body_of, reply
 from app.services import AgentDatabase, AgentMonitor
 
 router = APIRouter(tags=["dapr"])
@@ -21,19 +22,17 @@ logger = logging.getLogger(__name__)
 async def receive_dead_letter(request: Request, database: AgentDatabase, monitor: AgentMonitor) -> Response:
     """Record a delivered dead letter, once however often it is delivered. To the sidecar always 200.
 
-    `SUCCESS`: recorded. `RETRY`: the database is away, or the body was cut short. `DROP`: a body larger than
-    any record of the topic.
+    `SUCCESS`: recorded; of a body that is too large to be read, its position. `RETRY`: the database is away, or the
+    body was cut short.
     """
     guard: Guard = request.state.guard
     guard.require_delivery(request.headers)
     try:
-        delivery = Delivery.of(await request.body(), request.headers)
+        delivery = Delivery.of(await body_of(request), request.headers)
         monitor.require("database")
-        letter = await dead_letters.record(database, delivery)
+        letter = DeadLetter.of(delivery)
+        await dead_letters.record(database, letter)
         monitor.progress.note(delivery, done=True)
-    except BodyTooLargeError as error:
-        logger.warning("A dead letter was dropped: %s", error.detail)
-        return reply(Status.DROP)
     except (DependencyUnavailableError, BodyLateError) as error:
         logger.warning("A dead letter waits: %s", error.detail)
         return reply(Status.RETRY)

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from app import effects
+from app import SERVICE, effects
+from app.envelope import MAX_SOURCE
 from app.errors import ServiceError, problems
 from app.events import MAX_ID, Key
 from app.routes import paths
@@ -23,14 +24,16 @@ async def events(key: Annotated[Key, Query(examples=["customer-7"])], database: 
 
 @router.get("/events/{id:text}", responses=problems(404, 422, 503))
 async def event(
-    event_id: Annotated[Text, Path(alias="id", max_length=MAX_ID)], database: AgentDatabase
+    event_id: Annotated[Text, Path(alias="id", max_length=MAX_ID)],
+    database: AgentDatabase,
+    source: Annotated[Text, Query(min_length=1, max_length=MAX_SOURCE, examples=[SERVICE])] = SERVICE,
 ) -> dict[str, Any]:
-    """Show one event.
+    """Show one event: an id is unique within its source, which is the agent's own unless told.
 
     `queued` and `published` are in the outbox, `applied` has its effect, `failing` has attempts left, `dead-lettered`
     has a reason.
     """
-    found = await effects.find(database, event_id)
+    found = await effects.find(database, event_id, source)
     if found is None:
-        raise ServiceError(404, f"event {event_id} has not been processed")
+        raise ServiceError(404, f"event {event_id} of {source} has not been processed")
     return found

@@ -1,13 +1,14 @@
 """Publishing events to Kafka through Dapr."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import uuid4
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Depends, Header, Response
 from pydantic import BaseModel
 
 from app.dapr import TOPIC
+from app.envelope import trace
 from app.errors import DependencyUnavailableError, problems
 from app.events import EventData
 from app.services import AgentPublisher
@@ -19,6 +20,22 @@ IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", pattern="^[A-Za-z0-9._~-]{1,128}$", examples=["order-1842"])
 ]
 Prefer = Annotated[list[str] | None, Header(alias="Prefer", examples=[[RESPOND_ASYNC]])]
+
+
+class Wishes(NamedTuple):
+    """What the headers ask for, beside the id."""
+
+    respond_async: bool
+    trace: dict[str, str]
+
+
+async def wishes(
+    prefer: Prefer = None,
+    traceparent: Annotated[str | None, Header()] = None,
+    tracestate: Annotated[str | None, Header()] = None,
+) -> Wishes:
+    """Read what the headers ask for."""
+    return Wishes(RESPOND_ASYNC in preferences(prefer or []), trace(traceparent, tracestate))
 
 
 class Published(BaseModel):
@@ -40,25 +57,26 @@ async def publish(
     data: EventData,
     publisher: AgentPublisher,
     response: Response,
+    wished: Annotated[Wishes, Depends(wishes)],
     idempotency_key: IdempotencyKey = None,
-    prefer: Prefer = None,
 ) -> Published:
     """Publish an event; `GET /events/{id}` shows what the handler made of it.
 
     `Idempotency-Key` becomes its id: however often it is sent, it takes effect once, and with another body it is a 422.
     `Prefer: respond-async` answers 202 once the event is in the outbox, also while Kafka is away.
     A 503 carries the event's `id`: the event may still arrive, so a retry must use it as its key.
+    `traceparent` and `tracestate` go with the event, where they are a trace (W3C).
     """
     event_id = idempotency_key or uuid4().hex
     try:
-        if RESPOND_ASYNC in preferences(prefer or []):
-            await publisher.queue(event_id, data)
+        if wished.respond_async:
+            await publisher.queue(event_id, data, wished.trace)
             response.status_code = 202
             response.headers.update({"Location": f"/events/{event_id}", "Preference-Applied": RESPOND_ASYNC})
             return Published(status="queued", message=data.message, id=event_id)
         if idempotency_key:
             await publisher.check_id(event_id, data)
-        await publisher.publish(event_id, data)
+        await publisher.publish(event_id, data, wished.trace)
     except DependencyUnavailableError as error:
         error.members["id"] = event_id
         raise

@@ -29,6 +29,14 @@ def reply(status: Status) -> Response:
     return Response(Reply(status=status).model_dump_json(), media_type="application/json")
 
 
+async def body_of(request: Request) -> bytes | None:
+    """Read a delivery's body, None when it is too large to be read. BodyLateError when it does not come in time."""
+    try:
+        return await request.body()
+    except BodyTooLargeError:
+        return None
+
+
 @router.get("/dapr/subscribe")
 async def subscriptions() -> list[dict[str, Any]]:
     """Tell daprd what to deliver, and where."""
@@ -40,18 +48,13 @@ async def subscribe(request: Request) -> Response:
     """Apply a delivered event, once however often it is delivered. To the sidecar always 200, whatever the body.
 
     `SUCCESS`: applied, or sent to the dead letter topic; an event without a usable id goes there under an id made of
-    its position in the topic. `RETRY`: a dependency is away, handling raised and attempts are left, or the body was cut
-    short. `DROP`: a body larger than any record of the topic.
+    its position in the topic, one too large to be read too. `RETRY`: a dependency is away, handling raised and attempts
+    are left, or the body was cut short.
     """
     guard: Guard = request.state.guard
     guard.require_delivery(request.headers)
     try:
-        body = await request.body()
-    except BodyTooLargeError as error:
-        event_id = Delivery.of(b"", request.headers).id
-        fields = {"id": event_id, "key": "", "status": Status.DROP, "outcome": error.detail}
-        logger.warning("Received event %s", event_id, extra=fields)
-        return reply(Status.DROP)
+        body = await body_of(request)
     except BodyLateError as error:
         logger.warning("A delivery was cut short: %s", error.detail)
         return reply(Status.RETRY)

@@ -5,7 +5,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   : "${POSTGRES_PASSWORD:?must be set for a new database}"
   password=$(mktemp)
   printf %s "$POSTGRES_PASSWORD" >"$password"
-  initdb --username=postgres --pwfile="$password" --auth-host=scram-sha-256 --auth-local=trust
+  eval 'initdb --username=postgres --pwfile="$password" --auth-host=scram-sha-256 --auth-local=trust' "${POSTGRES_INITDB_ARGS:-}"
   rm "$password"
   echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
 fi

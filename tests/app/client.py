@@ -10,6 +10,7 @@ import httpx
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from app import SERVICE
 from app.dapr import CREDENTIAL, SUBSCRIPTIONS
 from tests.app.sidecar import as_delivered
 from tests.app.waiting import until
@@ -63,12 +64,12 @@ def assert_problem(response: httpx.Response, status: int, *mentioned: str) -> di
     return body
 
 
-def cloud_event(data: object, **changes: object) -> dict[str, Any]:
+def cloud_event(data: object, /, **changes: object) -> dict[str, Any]:
     """Make an event as daprd delivers it; a change to None removes a member."""
     event = {
         "specversion": "1.0",
         "id": uuid4().hex,
-        "source": "test",
+        "source": SERVICE,
         "type": "test",
         "datacontenttype": "application/json",
         "topic": "agent-events",

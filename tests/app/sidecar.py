@@ -34,6 +34,8 @@ class StandInSidecar:
         """How many entries of bulk publishes are still to fail, each for itself, as when the broker is just back."""
         self.refused: set[str] = set()
         """Ids of events that Kafka does not take."""
+        self.largest = 2_000_000
+        """Bytes of a record that Kafka takes."""
         self.invoked: list[dict[str, Any]] = []
         self.invoke_answer = (200, "application/json", b"{}")
         self.invoke_headers: dict[str, str] = {}
@@ -43,7 +45,7 @@ class StandInSidecar:
 
     async def start(self, port: int = 0) -> None:
         """Listen on a loopback port, a free one unless given."""
-        app = web.Application()
+        app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -76,14 +78,11 @@ class StandInSidecar:
         if pubsub not in self.components:
             return _error(404, "ERR_PUBSUB_NOT_FOUND", f"pubsub {pubsub} is not found")
         record = await request.read()
-        if request.query.get("metadata.rawPayload") == "true":
-            self.records.append((topic, record))
-            self.published.append({"record": record, "topic": topic, "query": dict(request.query)})
-            return web.Response(status=204)
-        event = json.loads(record)
-        if request.content_type != "application/cloudevents+json":
-            event = {"specversion": "1.0", "id": str(uuid4()), "type": "com.dapr.event.sent", "data": event}
-        self._keep(event, pubsub, topic, dict(request.query))
+        assert request.query.get("metadata.rawPayload") == "true", "daprd would write the event anew"
+        event = _event(record)
+        if event.get("id") in self.refused or len(record) > self.largest:
+            return _error(500, "ERR_PUBSUB_PUBLISH_MESSAGE", "told to fail")
+        self._keep(topic, record, event, dict(request.query))
         return web.Response(status=204)
 
     async def _publish_bulk(self, request: web.Request, _: str, pubsub: str, topic: str) -> web.Response:
@@ -94,26 +93,23 @@ class StandInSidecar:
         lost, entries = entries[: self.losing_entries], entries[self.losing_entries :]
         self.losing_entries -= len(lost)
         failed = [entry["entryId"] for entry in lost]
-        raw = request.query.get("metadata.rawPayload") == "true"
+        assert request.query.get("metadata.rawPayload") == "true", "daprd would write the events anew"
         for entry in entries:
-            record = _in_bulk(entry)
+            assert entry["contentType"] == "application/octet-stream", "daprd would read the numbers as floats"
+            record = b64decode(entry["event"], validate=True)
             event = json.loads(record)
             if event["id"] in self.refused:
                 failed.append(entry["entryId"])
                 continue
             query = {f"metadata.{name}": value for name, value in entry["metadata"].items()}
-            self._keep(event, pubsub, topic, query, record if raw else None)
+            self._keep(topic, record, event, query)
         if not failed:
             return web.Response(status=204)
         entries = [{"entryId": one, "error": "told to fail"} for one in failed]
         return _error(500, "ERR_PUBSUB_PUBLISH_MESSAGE", failedEntries=entries)
 
-    def _keep(
-        self, event: dict[str, Any], pubsub: str, topic: str, query: dict[str, str], record: bytes | None = None
-    ) -> None:
-        if record is None:
-            event |= {"topic": topic, "pubsubname": pubsub, "traceparent": ""}
-            record = in_go(event)
+    def _keep(self, topic: str, record: bytes, event: dict[str, Any], query: dict[str, str]) -> None:
+        query.pop("metadata.rawPayload", None)
         self.records.append((topic, record))
         self.published.append(event | {"topic": topic, "query": query})
 
@@ -174,30 +170,12 @@ def as_delivered(record: bytes, topic: str = TOPIC) -> bytes:
     return json.dumps(envelope).encode()
 
 
-def _in_bulk(entry: dict[str, Any]) -> bytes:
-    """Read an entry's event as daprd does: bytes from base64, JSON into floats."""
-    if entry["contentType"] == "application/octet-stream":
-        return b64decode(entry["event"], validate=True)
-    assert entry["contentType"] == "application/cloudevents+json"
-    floats = json.loads(json.dumps(entry["event"]), parse_int=float)
-    return in_go(_with_go_integers(floats))
-
-
-def _with_go_integers(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Make integers of the floats that Go writes as such."""
-    if isinstance(value, dict):
-        return {name: _with_go_integers(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_with_go_integers(part) for part in value]
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 else value
-
-
-def in_go(value: object) -> bytes:
-    """Write JSON with the escapes of Go."""
-    text = json.dumps(value, ensure_ascii=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text.encode()
+def _event(record: bytes) -> dict[str, Any]:
+    try:
+        event = json.loads(record)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}
 
 
 def _error(status: int, code: str, message: str = "", **members: object) -> web.Response:

@@ -70,9 +70,11 @@ async def test_what_the_handler_gave_up_is_recorded_with_reason_attempts_and_ori
         "partition": 5,
         "offset": 55,
         "id": event["id"],
+        "source": event["source"],
         "attempts": 1,
         "key": "a%0Ab",
         "original": record,
+        "size": None,
         "replayed_at": None,
     }
 
@@ -116,6 +118,7 @@ async def test_a_topic_of_any_length_keeps_no_letter_from_being_recorded(
 
 LONG = token_hex(4000)
 """More than a row of an index holds, compressed too."""
+BY_REFERENCE = {"size": 9, "sha256": "a" * 64, "original_base64": None}
 LETTER = {"id": "x", "reason": "r", "attempts": 1, "partition": 1, "offset": 1, "original_base64": "eA=="}
 BAD_LETTERS = [
     LETTER | change
@@ -129,6 +132,10 @@ BAD_LETTERS = [
         {"offset": 2**63},
         {"original_base64": "?"},
         {"original_base64": None},
+        {"size": 1},
+        BY_REFERENCE | {"size": -1},
+        BY_REFERENCE | {"sha256": "x"},
+        BY_REFERENCE | {"beginning_base64": "?"},
     )
 ]
 BODIES = [case[1] for case in BROKEN] + [
@@ -156,9 +163,14 @@ async def test_without_the_database_a_dead_letter_is_delivered_again(
     assert reply == "RETRY"
 
 
-async def test_a_body_beyond_any_dead_letter_is_dropped(agent: httpx.AsyncClient) -> None:
-    assert await deliver(agent, b"x" * 2 * 1024 * 1024, route="/dead-letters") == "SUCCESS"
-    assert await deliver(agent, b"x" * 4 * 1024 * 1024, route="/dead-letters") == "DROP"
+async def test_a_body_beyond_any_dead_letter_is_recorded_by_its_position(
+    agent: httpx.AsyncClient, sql: asyncpg.Connection
+) -> None:
+    assert await deliver(agent, b"x" * 2 * 1024 * 1024, 0, 1, route="/dead-letters") == "SUCCESS"
+    assert await deliver(agent, b"x" * 4 * 1024 * 1024, 0, 2, route="/dead-letters") == "SUCCESS"
+    (_, letter) = await recorded(sql)
+    assert (letter["id"], letter["partition"], letter["offset"]) == ("position:0:2", 0, 2)
+    assert (letter["original"], letter["size"] > 4 * 1024 * 1024) == (b"", True)
 
 
 async def test_a_dead_letter_that_is_replayed_gets_all_its_attempts_and_takes_effect_once(
@@ -176,8 +188,8 @@ async def test_a_dead_letter_that_is_replayed_gets_all_its_attempts_and_takes_ef
         assert (code, stderr) == (0, "")
         assert stdout == f"replayed {event['id']}: {len(record)} bytes to agent-events\n"
         sent = sidecar.published[-1]
-        assert (sent["topic"], sent["record"]) == ("agent-events", record)
-        assert sent["query"] == {"metadata.rawPayload": "true", "metadata.partitionKey": "a/b c"}
+        assert sidecar.records[-1] == ("agent-events", record)
+        assert sent["query"] == {"metadata.partitionKey": "a/b c"}
         assert await deliver(agent, record, offset=18) == "RETRY", "expected all attempts again"
     finally:
         await sql.execute(CONSTRAINT[1])
@@ -213,9 +225,18 @@ async def test_dead_letters_are_listed_as_a_table(
     code, stdout, stderr = await command(settings, "dead-letters")
     heading, line = stdout.splitlines()
     assert (code, stderr) == (0, "")
-    assert heading.split() == ["ID", "PARTITION:OFFSET", "ATTEMPTS", "REASON", "RECORDED", "REPLAYED"]
+    assert heading.split() == [
+        "ID",
+        "PARTITION:OFFSET",
+        "ATTEMPTS",
+        "REASON",
+        "RECORDED",
+        "REPLAYED",
+        "SOURCE",
+        "COMPLETE",
+    ]
     assert line.split()[:4] == ["position:6:66", "6:66", "1", "the"]
-    assert line.endswith("-")
+    assert line.split()[-3:] == ["-", "-", "yes"]
 
 
 async def test_a_list_without_the_database_says_so(settings: Settings, postgres: PostgresServer) -> None:
@@ -223,3 +244,76 @@ async def test_a_list_without_the_database_says_so(settings: Settings, postgres:
     code, stdout, stderr = await command(settings, "dead-letters")
     assert (code, stdout) == (1, "")
     assert stderr.startswith("error: database is unavailable: ")
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [(1_300_000, 2_000_000, 1_300_000), (1_800_000, 2_000_000, 65_536), (800_000, 1_048_588, 65_536)],
+    ids=["as large as it may be", "larger than a dead letter", "larger than a foreign topic takes"],
+)
+async def test_a_dead_letter_fits_whatever_its_original(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection, sizes: tuple[int, int, int]
+) -> None:
+    size, largest, kept = sizes
+    record = token_hex(size // 2).encode()
+    sidecar.largest = largest
+    assert [await deliver(agent, record, 5, size) for _ in range(2)] == ["SUCCESS"] * 2
+    assert await hand_over(agent, sidecar) == ["SUCCESS"]
+    (letter,) = await recorded(sql)
+    assert letter["position"] == f"agent-events/5:{size}/sha256:{sha256(record).hexdigest()}"
+    assert (letter["original"], letter["size"]) == (record[:kept], None if kept == size else size)
+
+
+@pytest.mark.parametrize("size", [1_800_000, 800_000, 8])
+async def test_a_dead_letter_that_kafka_refuses_whatever_its_size_is_tried_again(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, size: int
+) -> None:
+    sidecar.largest = 0
+    record = token_hex(size // 2).encode()
+    assert [await deliver(agent, record, 5, size) for _ in range(2)] == ["RETRY"] * 2
+    sidecar.largest = 2_000_000
+    assert await deliver(agent, record, 5, size) == "SUCCESS"
+    assert "original_base64" in sidecar.published[0]["data"] or size == 1_800_000
+
+
+async def test_a_dead_letter_whose_original_is_incomplete_is_listed_as_such_and_not_replayed(
+    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar
+) -> None:
+    event = cloud_event({"message": 7, "much": "x" * 1_800_000})
+    await deliver(agent, event, 5, 55)
+    await hand_over(agent, sidecar)
+    _, stdout, _ = await command(settings, "dead-letters")
+    assert stdout.splitlines()[1].split()[-4:] == [event["source"], "65536", "of", str(len(json.dumps(event)))]
+    sent = len(sidecar.published)
+    code, stdout, stderr = await command(settings, "replay", event["id"])
+    assert (code, stdout) == (1, "")
+    assert stderr == (
+        f"error: only the beginning of {event['id']} was kept, of {len(json.dumps(event))} bytes: "
+        "the whole is at agent-events/5:55\n"
+    )
+    assert len(sidecar.published) == sent
+    assert (await agent.get(f"/events/{event['id']}")).json()["status"] == "dead-lettered"
+
+
+async def test_a_replay_gives_no_attempts_to_another_sources_event(
+    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar
+) -> None:
+    ours = cloud_event({"message": 7})
+    theirs = ours | {"source": "another"}
+    for event in (ours, theirs):
+        await deliver(agent, event)
+    await deliver(agent, sidecar.records[0][1], 0, 1, route="/dead-letters")
+    assert (await command(settings, "replay", ours["id"]))[0] == 0
+    sent = len(sidecar.published)
+    assert [await deliver(agent, event) for event in (theirs, ours)] == ["SUCCESS"] * 2
+    assert [letter["data"]["source"] for letter in sidecar.published[sent:]] == [ours["source"]]
+
+
+async def test_what_a_producer_wrote_does_not_command_the_terminal(
+    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    await deliver(agent, b"x", 6, 66)
+    await hand_over(agent, sidecar)
+    await sql.execute("UPDATE dead_letters SET id = U&'\\009b2J\\202e'")
+    _, stdout, _ = await command(settings, "dead-letters")
+    assert stdout.splitlines()[1].startswith("?2J? ")

@@ -204,7 +204,7 @@ async def test_events_of_many_keys_are_sent_although_one_key_has_more_than_a_bat
     async with Database(settings) as database:
         for number, key in enumerate(keys):
             data = EventData.model_validate({"message": "m", "metadata": {"key": key}})
-            await outbox.add(database, f"event-{number}", data)
+            await outbox.add(database, f"event-{number}", data, {})
     await broker.start()
     await until_published(sidecar, len(keys), within_seconds=20)
 
@@ -383,7 +383,7 @@ async def test_the_relay_spends_less_than_a_second_on_400_events(
     async with Database(settings) as database:
         for number in range(400):
             data = EventData.model_validate({"message": "m", "metadata": {"key": f"key-{number % 50}"}})
-            await outbox.add(database, f"{uuid4()}", data)
+            await outbox.add(database, f"{uuid4()}", data, {})
     await broker.start()
     started = process_time()  # of this process: what others do on the machine does not count, the stand-ins do
     assert len(set(await until_published(sidecar, 400, within_seconds=20))) == 400

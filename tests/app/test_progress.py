@@ -41,6 +41,11 @@ async def pubsub_lag(client: httpx.AsyncClient) -> int | None:
     return lag
 
 
+async def detail(client: httpx.AsyncClient) -> str:
+    text: str = (await client.get("/ready")).json()["detail"]
+    return text
+
+
 @pytest.mark.parametrize(("members", "told"), HOLDERS, ids=["nobody", "this", "a stranger", "not joined"])
 async def test_ready_names_events_that_wait_and_who_should_take_them(
     agent: httpx.AsyncClient, broker: StandInBroker, members: list[tuple[str, str, list[Partition]]], told: str
@@ -65,7 +70,7 @@ async def test_events_of_another_replica_are_shown_and_are_that_ones_to_name(
     let_wait(broker)
 
     async def waiting() -> list[str]:
-        found: list[str] = (await agent.get("/ready")).json()["checks"]["events"]["waiting"]
+        found: list[str] = (await agent.get("/ready")).json()["checks"]["events"]["waiting_elsewhere"]
         return found
 
     shown = await until("it to be shown", waiting, bool, 3)
@@ -79,6 +84,14 @@ async def test_a_group_that_never_joined_is_seen_by_the_first_event_it_leaves(
     broker.ends[PARTITION] = 1
     await until_failing(agent, "events")
     assert_problem(await agent.get("/ready"), 503, "1 events wait", "at offset 0", "nobody consumes it")
+
+
+async def test_of_many_partitions_the_first_are_told(agent: httpx.AsyncClient, broker: StandInBroker) -> None:
+    for number in range(8):
+        let_wait(broker, Partition("agent-events", number))
+    await until_failing(agent, "events")
+    await until("all to be counted", lambda: detail(agent), lambda text: "agent-events/2: 17 events wait" in text, 2)
+    assert "; and 5 more)" in await detail(agent)
 
 
 async def test_dead_letters_that_nobody_records_are_seen_too(agent: httpx.AsyncClient, broker: StandInBroker) -> None:
@@ -104,7 +117,11 @@ async def test_a_partition_without_leader_is_named(agent: httpx.AsyncClient, bro
     assert_problem(await agent.get("/ready"), 503, "events (agent-events/3 has no leader)")
     assert (await agent.post("/publish", json={"message": "for another partition"})).status_code == 200
 
+    broker.group_error = 15  # the group's coordinator may be what is away
+    told = await until("both to be named", lambda: detail(agent), lambda text: "lag unknown" in text, 3)
+    assert "agent-events/3 has no leader" in told
     broker.leaderless.clear()
+    broker.group_error = 0
     await until_ready(agent, within_seconds=1)
 
 

@@ -10,7 +10,7 @@ from acceptance.harness.database import Database
 from acceptance.harness.dead_letters import refused
 from acceptance.harness.ledger import Write
 from acceptance.harness.waiting import Waiting
-from app.database import SCHEMA
+from app.migration import MIGRATIONS
 from tests.app.postgres import PostgresServer
 from tests.harness.test_database import reached
 
@@ -30,7 +30,8 @@ def database() -> Iterator[Database]:
     server = PostgresServer()
     server.start()
     database = reached(server)
-    database.rows(f"DO $do$ BEGIN {SCHEMA} END $do$")
+    for migration in MIGRATIONS:
+        database.rows(f"DO $do$ BEGIN {migration} END $do$")
     yield database
     server.remove()
 

@@ -121,11 +121,25 @@ def test_what_is_gone_needs_no_undo() -> None:
     def create(**_: object) -> None:
         raise KubectlError("kubectl apply: the connection was refused")
 
-    table = undo_table(cast("Cluster", SimpleNamespace(scale=scale, patch=patch, create=create, delete_pod=None)))
+    others = dict.fromkeys(("delete_pod", "execute", "annotate_pods", "delete_secret"))
+    table = undo_table(cast("Cluster", SimpleNamespace(scale=scale, patch=patch, create=create, **others)))
     table["scale"]()
     table["patch"]()
     with pytest.raises(KubectlError, match="refused"):
         table["create"]()
+
+
+def test_a_statement_is_undone_inside_the_pod_of_the_database() -> None:
+    ran: list[tuple[str, ...]] = []
+    kubectl = SimpleNamespace(run=lambda *arguments: ran.append(arguments))
+    others = dict.fromkeys(("scale", "patch", "create", "delete_pod", "execute", "annotate_pods", "delete_secret"))
+    cluster = SimpleNamespace(kubectl=kubectl, **others)
+    target = {"namespace": "postgres", "name": "postgres-postgresql", "container": "postgresql"}
+    undo_table(cast("Cluster", cluster))["query"](**target, database="agent", statement="SELECT 1")
+    ((*pod, ask),) = ran
+    assert pod[:6] == ["-n", "postgres", "exec", "statefulset/postgres-postgresql", "-c", "postgresql"]
+    assert "--dbname=agent" in pod
+    assert ask == "--command=SELECT 1"
 
 
 def test_a_signal_waits_until_everything_is_undone(file: Path) -> None:

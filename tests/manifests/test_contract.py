@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from app.dapr import SUBSCRIPTIONS
+
 from .rendering import (
     DEVELOPMENT,
     Manifest,
@@ -132,10 +134,20 @@ def test_a_component_is_as_promised_and_for_the_agent_alone(name: str, overlay: 
     assert component["scopes"] == [AGENT]
 
 
-def test_retry_never_ends_in_the_dead_letter_topic(overlay: Overlay) -> None:
-    spec = named(overlay.objects, "Resiliency", AGENT)["spec"]
-    retry = spec["targets"]["components"]["kafka-pubsub"]["inbound"]["retry"]
-    assert spec["policies"]["retries"][retry] == {"policy": "constant", "duration": "1s", "maxRetries": -1}
+def test_retry_has_no_end_but_that_of_its_session(overlay: Overlay) -> None:
+    component = component_metadata(named(overlay.objects, "Component", "kafka-pubsub"))
+    assert component["consumeRetryEnabled"] == "true"
+    assert not component.keys() & {"backOffMaxRetries", "backOffMaxElapsedTime"}
+    inbound = named(overlay.objects, "Resiliency", AGENT)["spec"]["targets"]["components"]["kafka-pubsub"]["inbound"]
+    assert "retry" not in inbound, "Resiliency's retries outlive the consumer's session, and SIGTERM"
+    assert "timeout" in inbound, "a delivery to an agent that hangs would keep the session"
+    assert not any("deadLetterTopic" in one for one in SUBSCRIPTIONS), "daprd would take the first RETRY for the last"
+
+
+def test_the_sidecar_consumes_while_the_agent_can_apply_events(overlay: Overlay) -> None:
+    told = annotations(named(overlay.objects, "Deployment", AGENT))
+    asked = {name: told[f"dapr.io/{name}"] for name in ("enable-app-health-check", "app-health-check-path")}
+    assert asked == {"enable-app-health-check": "true", "app-health-check-path": "/ready?for=events"}
 
 
 def test_the_agents_image_is_never_pulled_on_a_development_cluster(app: Manifest, overlay: Overlay) -> None:

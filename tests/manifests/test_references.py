@@ -1,5 +1,8 @@
 """What one object says of another, or of the app, is true."""
 
+from app import SERVICE
+from app.config import Settings
+
 from .rendering import (
     DAPR,
     ROOT,
@@ -80,5 +83,7 @@ def test_app_and_sidecar_know_the_same_backends(overlay: Overlay) -> None:
     store = component_metadata(named(overlay.objects, "Component", "postgres-statestore"))
     job = environment(containers(named(render(TOPICS), "Job", "kafka-topics"))[0])
     assert app["KAFKA_BROKERS"] == pubsub["brokers"] == job["KAFKA_BROKERS"]
+    assert Settings.model_fields["kafka_consumer_group"].default == pubsub["consumerGroup"]
+    assert pubsub["clientID"] == SERVICE, "by it /ready tells a replica of ours from a stranger in the group"
     for setting in ("host", "port", "user", "database"):
         assert app[f"POSTGRES_{setting.upper()}"] == store[setting]

@@ -1,6 +1,7 @@
 """Every object against the strict schemas of Kubernetes and of the pinned Dapr release."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,14 +15,17 @@ import yaml
 from .rendering import DAPR, ROOT, VERSIONS, Manifest, Overlay, component_metadata, of_kind, title
 
 FILES = sorted(path for path in ROOT.glob("base/**/*.yaml") if path.name != "kustomization.yaml")
+CONTRIB = "github.com/dapr/components-contrib"
+# read by this prefix, and described on a page of their own
+RETRY = "backOff"
 COMPONENT_SPECS = {"pubsub.kafka": "pubsub/kafka", "state.postgresql": "state/postgresql/v2"}
 
 
-def module(path: str) -> Path:
-    """Answer where Go's module cache has this module of the pinned release, downloaded if it is missing."""
+def module(path: str, version: str) -> Path:
+    """Answer where Go's module cache has this version of a module, downloaded if it is missing."""
     go = shutil.which("go")
     assert go, "Dapr's CRDs come with its Go module: expected `go` on PATH, found none"
-    command = [go, "mod", "download", "-json", f"{path}@v{VERSIONS['dapr']}"]
+    command = [go, "mod", "download", "-json", f"{path}@v{version}"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, f"{' '.join(command)} failed: {run.stdout} {run.stderr}"
     return Path(json.loads(run.stdout)["Dir"])
@@ -39,7 +43,7 @@ def strict(schema: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 @pytest.fixture(scope="module")
 def dapr_schemas() -> dict[str, Any]:
-    files = sorted(module("github.com/dapr/dapr").glob("charts/dapr/crds/*.yaml"))
+    files = sorted(module("github.com/dapr/dapr", VERSIONS["dapr"]).glob("charts/dapr/crds/*.yaml"))
     crds = [yaml.safe_load(path.read_text()) for path in files]
     return {
         crd["spec"]["names"]["kind"]: strict(version["schema"]["openAPIV3Schema"])
@@ -70,10 +74,13 @@ def test_every_file_is_valid_alone(path: Path, dapr_schemas: dict[str, Any]) -> 
 
 
 def test_dapr_knows_every_setting_of_a_component(overlay: Overlay) -> None:
-    contrib = module("github.com/dapr/components-contrib")
+    required = (module("github.com/dapr/dapr", VERSIONS["dapr"]) / "go.mod").read_text()
+    (version,) = re.findall(rf"^\t{CONTRIB} v(\S+)$", required, re.MULTILINE)
+    contrib = module(CONTRIB, version)
     for component in of_kind(overlay.objects, "Component"):
         spec = yaml.safe_load((contrib / COMPONENT_SPECS[component["spec"]["type"]] / "metadata.yaml").read_text())
         profiles = spec.get("authenticationProfiles", [])
         fields = [*spec["metadata"], *(field for profile in profiles for field in profile["metadata"])]
-        unknown = component_metadata(component).keys() - {field["name"] for field in fields}
+        named = {name for name in component_metadata(component) if not name.startswith(RETRY)}
+        unknown = named - {field["name"] for field in fields}
         assert not unknown, f"{title(component)}: daprd would ignore {unknown} without a word"

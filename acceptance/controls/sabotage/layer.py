@@ -30,6 +30,7 @@ SABOTAGES: dict[str, Callable[[Exchange], Awaitable[Answer]]] = {
         events.drops_what_has_to_wait,
         readiness.ready_without_pubsub,
         readiness.ready_without_database,
+        readiness.ready_without_events,
         readiness.ready_without_sidecar,
         readiness.ready_by_ports,
         readiness.ready_strictly,

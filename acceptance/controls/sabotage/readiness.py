@@ -24,6 +24,11 @@ async def ready_without_database(exchange: Exchange) -> Answer:
     return await ready_despite(exchange, {"database", "statestore"})
 
 
+async def ready_without_events(exchange: Exchange) -> Answer:
+    """A readiness that does not ask whether anybody takes the events."""
+    return await ready_despite(exchange, {"events"})
+
+
 async def ready_without_sidecar(exchange: Exchange) -> Answer:
     """A readiness that takes the sidecar for granted."""
     return await ready_despite(exchange, {"dapr", "statestore"})

@@ -1,0 +1,130 @@
+"""Readiness tells that no event is applied although every backend answers."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from uuid import uuid4
+
+from acceptance.conftest import Bound, Measure, Within
+from acceptance.harness import system
+from acceptance.harness.account import Account
+from acceptance.harness.api import Api
+from acceptance.harness.catalogue import Entry, proves
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.database import Database
+from acceptance.harness.errors import expect
+from acceptance.harness.fault import Fault, require_allowed
+from acceptance.harness.faults import Faults
+from acceptance.harness.journal import Journal
+from acceptance.harness.readiness import named
+from acceptance.harness.record import Record, cloud_event
+from acceptance.harness.timeline import Timeline
+from acceptance.harness.topic import Topic
+from acceptance.harness.waiting import Waiting
+from acceptance.harness.workload import find
+
+STRANGER = "stranger"
+STAYS_S = 90
+JOINED_S = 30
+LEFT_S = 15
+RENAME = "ALTER TABLE effects RENAME amount TO amount_of_old"
+RENAME_BACK = """
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('effects') AND attname = 'amount_of_old') THEN
+        ALTER TABLE effects RENAME amount_of_old TO amount;
+    END IF;
+END $$
+"""
+
+
+@proves("scenario-33-statements-that-cannot-run")
+def test_a_column_that_is_gone_is_named_and_what_waited_is_applied_once_it_is_back(
+    entry: Entry,
+    cluster: Cluster,
+    agent: Api,
+    database: Database,
+    journal: Journal,
+    account: Account,
+    watched: Timeline,
+    waiting: Waiting,
+    bound: Bound,
+    measure: Measure,
+    within: Within,
+) -> None:
+    with renamed(cluster, database, journal, watched, entry.lasts_s) as fault:
+        event = agent.json("POST", "/publish", json={"message": "waits", "metadata": {"key": account.key}})
+        noticed = waiting.until(
+            "/ready to name the column", partial(named, watched, "database", fault.at, "amount"), bound("noticed_s")
+        )
+        waiting.through(fault.remaining_s(), "the column to be away for long enough")
+    within("applied_s", "what waited to be applied", partial(account.require_applied, {event["id"]}))
+    ready = waiting.until("/ready to be green", partial(watched.first, "ready", "200", fault.undone), JOINED_S)
+    measure("noticed_s", noticed - fault.at)
+    measure("ready_again_s", ready - fault.undone)
+    settle(account, watched, fault.at, measure)
+
+
+@proves("scenario-34-events-that-nobody-takes")
+def test_a_stranger_that_keeps_events_is_named_and_they_are_applied_once_it_left(
+    cluster: Cluster,
+    topic: Topic,
+    faults: Faults,
+    account: Account,
+    watched: Timeline,
+    waiting: Waiting,
+    bound: Bound,
+    measure: Measure,
+    within: Within,
+) -> None:
+    faults.require_steady()
+    pubsub = system.component_metadata(cluster, system.PUBSUB)
+    joining = {
+        "brokers": pubsub["brokers"],
+        "group": pubsub["consumerGroup"],
+        "topics": [system.TOPIC, system.DEAD_LETTER_TOPIC],
+        "client_id": STRANGER,
+        "seconds": STAYS_S,
+    }
+    with watched.following(topic.toolbox, "squat", joining, LEFT_S):
+        waiting.until("it to be given partitions", partial(watched.first, STRANGER, "holds"), JOINED_S)
+        held = json.loads(watched.of(STRANGER)[-1].detail).get(system.TOPIC, [])
+        expect(held, f"a stranger with partitions of {system.TOPIC}", "none")
+        at = watched.note("fault", "joined by a stranger", f"partitions {held}")
+        ids = {partition: uuid4().hex for partition in held}
+        topic.write([Record(cloud_event(one, account.key), partition=partition) for partition, one in ids.items()])
+        noticed = waiting.until(
+            "/ready to name who has them", partial(named, watched, "events", at, f"{STRANGER} at"), bound("noticed_s")
+        )
+    left = watched.note("fault", "undone", "the stranger left")
+    within("applied_s", "what waited to be applied", partial(account.require_applied, set(ids.values())))
+    ready = waiting.until("/ready to be green", partial(watched.first, "ready", "200", left), JOINED_S)
+    measure("noticed_s", noticed - at)
+    measure("ready_again_s", ready - left)
+    settle(account, watched, at, measure)
+
+
+def settle(account: Account, watched: Timeline, since: float, measure: Measure) -> None:
+    """Measure what must not have happened meanwhile."""
+    measure("unhealthy_percent", watched.share_percent("health", since, other_than="200"))
+    measure("applied_twice", account.twice())
+    measure("dead_lettered", account.dead_lettered())
+
+
+@contextmanager
+def renamed(
+    cluster: Cluster, database: Database, journal: Journal, timeline: Timeline, lasts_s: float
+) -> Iterator[Fault]:
+    """A column that the handler needs has another name, until the block ends."""
+    target = system.POSTGRES
+    require_allowed(find(cluster, target.namespace, target.name), frozenset())
+    name = system.component_metadata(cluster, system.STATESTORE).get("database", "postgres")
+    undo = journal.promise("query", **vars(target), database=name, statement=RENAME_BACK)
+    fault = Fault(target, timeline, lasts_s)
+    try:
+        database.rows(RENAME)
+        fault.bites("renamed: effects.amount")
+        yield fault
+    finally:
+        journal.undo(undo)
+        fault.undone = timeline.note("fault", "undone", "effects.amount")

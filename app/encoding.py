@@ -1,0 +1,46 @@
+"""What a PostgreSQL server of another encoding than UTF8 can hold."""
+
+import codecs
+from collections.abc import Mapping
+from typing import NamedTuple
+
+HOLDING_ANY_TEXT = {"UTF8", "SQL_ASCII"}
+"""SQL_ASCII takes every byte as it is."""
+
+
+class Unstorable(NamedTuple):
+    """A field whose text a server cannot hold, and what is wrong."""
+
+    field: str
+    message: str
+
+
+def unstorable(encoding: str | None, texts: Mapping[str, str]) -> Unstorable | None:
+    """Find the first field that a server of this encoding cannot hold.
+
+    None when there is none, and where Python does not know the encoding: then the server will tell.
+    """
+    if encoding is None or encoding in HOLDING_ANY_TEXT or (codec := _codec(encoding)) is None:
+        return None
+    for field, text in texts.items():
+        try:
+            text.encode(codec)
+        except UnicodeEncodeError as error:
+            character = text[error.start]
+            return Unstorable(field, f"the database ({encoding}) cannot hold U+{ord(character):04X}")
+    return None
+
+
+def escaped(encoding: str | None, text: str) -> str:
+    """Write a text so that a server of this encoding holds it, whatever it is: other texts stay other texts."""
+    if encoding is None or encoding in HOLDING_ANY_TEXT:
+        return text
+    return text.replace("\\", "\\\\").encode("ascii", "backslashreplace").decode()
+
+
+def _codec(encoding: str) -> str | None:
+    """Python's codec of an encoding, by PostgreSQL's name of it."""
+    try:
+        return codecs.lookup(encoding.replace("WIN", "cp")).name
+    except LookupError:
+        return None
