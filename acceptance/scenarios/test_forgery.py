@@ -7,8 +7,6 @@ from http.client import OK
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from acceptance.conftest import Measure, Within
 from acceptance.harness import system
 from acceptance.harness.api import Api, shorten
@@ -34,36 +32,14 @@ INSIDE_S = 300
 NAMED = 3
 
 
-@pytest.fixture
-def ways(
-    cluster: Cluster, agent_forward: PortForward, caller_forward: PortForward, credentials: dict[str, str]
-) -> list[Way]:
-    """Every way to the agent that somebody may try; the sidecars' own clients show the token that these ask for."""
-    pod = system.agent_pod(cluster)
-    app, caller = (forward.address(system.APP_PORT) for forward in (agent_forward, caller_forward))
-    to_sidecar = partial(
-        Way, address=caller_forward.address(system.SIDECAR_PORT), by_app=False, invokes=True, headers=credentials
-    )
-    of_pod = partial(Way, by_app=False, inside=True, prefix=INVOKE.format(system.AGENT))
-    return [
-        Way("outside", app),
-        Way("the caller", caller, prefix="/invoke/", invokes=True),
-        to_sidecar("the caller's sidecar", prefix=INVOKE.format(system.AGENT)),
-        to_sidecar("that, by namespace", prefix=INVOKE.format(f"{system.AGENT}.{system.NAMESPACE}")),
-        to_sidecar("that, by header", headers={**credentials, "dapr-app-id": system.AGENT}),
-        Way("a foreign pod, to the Service", f"{system.AGENT}.{system.NAMESPACE}:80", inside=True),
-        Way("a foreign pod, to the pod", f"{pod.ip}:{system.APP_PORT}", inside=True),
-        of_pod("a foreign pod, to the sidecar", f"{pod.ip}:{system.SIDECAR_PORT}"),
-        of_pod("a foreign pod, to the sidecar's port for others", f"{pod.ip}:{system.SIDECAR_INTERNAL_PORT}"),
-    ]
-
-
 @proves("scenario-30-forged-events")
 def test_a_forged_event_is_refused_and_the_real_one_of_its_id_is_applied(
     agent: Api,
     caller: Api,
     sidecar: Api,
-    ways: list[Way],
+    agent_forward: PortForward,
+    caller_forward: PortForward,
+    credentials: dict[str, str],
     cluster: Cluster,
     database: Database,
     toolbox: Toolbox,
@@ -76,6 +52,8 @@ def test_a_forged_event_is_refused_and_the_real_one_of_its_id_is_applied(
     within("reached_s", "/invoke/health to be answered", partial(system.reached, caller, "/invoke/health"))
     key, event_id = f"acceptance-{uuid4()}", uuid4().hex
 
+    # only now: until something was answered, a port-forward may lead to a pod that is gone
+    ways = ways_to_agent(cluster, agent_forward, caller_forward, credentials)
     tried = [(way, *one) for way in ways for one in answered(toolbox, way, event_id, key)]
 
     measure("tried", len(tried))
@@ -93,6 +71,29 @@ def test_a_forged_event_is_refused_and_the_real_one_of_its_id_is_applied(
     within("applied_s", "a record with forged headers to be in effect", partial(require_total, agent, key, 8))
     health = sidecar.json("GET", f"{INVOKE.format(system.AGENT)}health")
     expect(health.get("service") == system.AGENT, "the agent to be invoked by its own sidecar", health)
+
+
+def ways_to_agent(
+    cluster: Cluster, agent_forward: PortForward, caller_forward: PortForward, credentials: dict[str, str]
+) -> list[Way]:
+    """Every way to the agent that somebody may try; a sidecar is shown the token that it may ask for."""
+    pod = system.agent_pod(cluster)
+    app, caller = (forward.address(system.APP_PORT) for forward in (agent_forward, caller_forward))
+    to_sidecar = partial(
+        Way, address=caller_forward.address(system.SIDECAR_PORT), by_app=False, invokes=True, headers=credentials
+    )
+    of_pod = partial(Way, by_app=False, inside=True, prefix=INVOKE.format(system.AGENT))
+    return [
+        Way("outside", app),
+        Way("the caller", caller, prefix="/invoke/", invokes=True),
+        to_sidecar("the caller's sidecar", prefix=INVOKE.format(system.AGENT)),
+        to_sidecar("that, by namespace", prefix=INVOKE.format(f"{system.AGENT}.{system.NAMESPACE}")),
+        to_sidecar("that, by header", headers={**credentials, "dapr-app-id": system.AGENT}),
+        Way("a foreign pod, to the Service", f"{system.AGENT}.{system.NAMESPACE}:80", inside=True),
+        Way("a foreign pod, to the pod", f"{pod.ip}:{system.APP_PORT}", inside=True),
+        of_pod("a foreign pod, to the sidecar", f"{pod.ip}:{system.SIDECAR_PORT}"),
+        of_pod("a foreign pod, to the sidecar's port for others", f"{pod.ip}:{system.SIDECAR_INTERNAL_PORT}"),
+    ]
 
 
 def answered(toolbox: Toolbox, way: Way, event_id: str, key: str) -> Iterator[tuple[str, int]]:

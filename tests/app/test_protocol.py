@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from acceptance.harness.forgery import Way
+from acceptance.in_cluster import forge
 from tests.app.postgres import free_port
 from tests.app.test_service import ENVIRONMENT, run
 from tests.app.waiting import until
@@ -90,3 +92,11 @@ async def test_a_delivery_that_is_cut_short_is_wanted_again(port: int, route: by
     head, answer = await answer_to(port, request)
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert json.loads(answer) == {"status": "RETRY"}
+
+
+async def test_no_way_to_write_a_path_gets_a_forged_event_past_the_guard(port: int) -> None:
+    await answer_to(port, b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    way = Way("outside", f"127.0.0.1:{port}")
+    answers = {one["path"]: await asyncio.to_thread(forge.status_of, one) for one in way.requests("1", "k")}
+    assert {path: status for path, status in answers.items() if status not in {400, 401, 404, 405}} == {}
+    assert answers["/subscribe"] == answers["/dead-letters"] == answers["/subscribe%0A"] == 401

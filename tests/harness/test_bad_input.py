@@ -114,3 +114,11 @@ def test_a_curl_line_sends_the_request_again_to_the_byte(body: bytes) -> None:
         finally:
             server.shutdown()
     assert seen == {"path": "/a%00?b=%27", "header": "'\xff", "body": body}
+
+
+def test_only_a_delivery_carries_the_apps_token_and_no_curl_line_does() -> None:
+    sent = {request.by_daprd: request for request in (DELIVERED, PUBLISHED)}
+    assert (b"dapr-api-token", b"hunter2") in sent[True].raw_headers("hunter2")
+    assert (b"dapr-api-token", b"hunter2") not in sent[False].raw_headers("hunter2")
+    assert '--header "dapr-api-token: $APP_API_TOKEN"' in sent[True].curl("http://agent")
+    assert "dapr-api-token" not in sent[False].curl("http://agent")
