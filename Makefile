@@ -110,7 +110,7 @@ secret: ## existing-backends: copy the password from the Secret in namespace pos
 	| $(KUBECTL) create --filename -
 
 .PHONY: topics
-topics: ## existing-backends: make the topics that are missing
+topics: ## existing-backends: make the topics that are missing, with copies on up to three brokers
 	$(KUBECTL) delete --kustomize base/kafka/topics --ignore-not-found
 	$(KUBECTL) apply --kustomize base/kafka/topics
 	$(KUBECTL) wait --namespace kafka --for=condition=complete job/kafka-topics --timeout=300s

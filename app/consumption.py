@@ -11,6 +11,8 @@ from app.errors import DependencyUnavailableError
 from app.flow import Flow, Stuck
 from app.group import Group, Member, Partition
 
+REDELIVERED = 3
+"""So many times longer an event may be delivered again and again: as long as a few attempts take."""
 ELECTION = 4
 """A partition is without a leader for the moment of an election; a lost broker is missed by the others late enough."""
 
@@ -50,7 +52,11 @@ class Consumption:
     async def _ask(self, patience_seconds: float) -> list[str]:
         positions = await self._group.positions()
         now = monotonic()
-        late = [one for one in self._flow.observe(positions, now) if now - one.since >= patience_seconds]
+        late = [
+            one
+            for one in self._flow.observe(positions, now)
+            if now - one.silent_since >= patience_seconds or now - one.since >= patience_seconds * REDELIVERED
+        ]
         heads = {one: await self._head(one) for one in late}
         self._heads = {(one.partition, one.offset): head for one, head in heads.items()}
         waits = [one for one, head in heads.items() if head is None or head.has_records]
@@ -94,7 +100,9 @@ def _is_ours(holder: Member | None, members: Iterable[Member], own: set[str]) ->
 
 def _describe(stuck: Stuck, now: float, holder: Member | None, head: Batch | None) -> str:
     who = "nobody consumes it"
-    if holder:
+    if stuck.silent_since > stuck.since:
+        who = "and that one is delivered again and again"
+    elif holder:
         who = f"{holder.client_id} at {holder.host} has it and does not take them"
     what = f", in a batch of {head.size} bytes, {head.codec}" if head else ""
     waits = f"{stuck.events} events wait since {now - stuck.since:.0f} s at offset {stuck.offset}"

@@ -7,12 +7,13 @@ from app.group import Partition, Position
 
 
 class Stuck(NamedTuple):
-    """A partition in which events wait: how many, from which offset on, and since when nothing moved."""
+    """A partition in which events wait: how many, from which offset on, since when, and since the last delivery."""
 
     partition: Partition
     events: int
     offset: int
     since: float
+    silent_since: float
 
 
 class Flow:
@@ -49,8 +50,8 @@ class Flow:
             if offset < position.end:
                 known = before.get(partition)
                 since = known.since if known and known.offset == offset else now
-                since = max(since, self._last_delivery.get(partition, since))
-                self._stuck[partition] = Stuck(partition, position.end - offset, offset, since)
+                silent_since = max(since, self._last_delivery.get(partition, since))
+                self._stuck[partition] = Stuck(partition, position.end - offset, offset, since, silent_since)
         self.lag = sum(stuck.events for stuck in self._stuck.values())
         return list(self._stuck.values())
 

@@ -336,7 +336,7 @@ async def test_a_sidecar_that_waits_for_the_database_to_subscribe_is_not_restart
     world.sidecar.subscriptions = []
     async with running(create_app(settings)) as client:
         await until_failing(client, "database", "dapr")
-        await asyncio.sleep(2)  # four times the grace period
+        await asyncio.sleep(3.5)  # longer than a sidecar that lacks subscriptions is given
         assert world.sidecar.shutdowns == 0
         world.postgres.restore()
         await until_failing(client, "dapr")

@@ -111,6 +111,24 @@ async def test_an_event_that_is_delivered_again_and_again_does_not_wait_in_kafka
     await until_failing(agent, "events")
 
 
+async def test_an_event_that_blocks_its_partition_is_named(
+    agent: httpx.AsyncClient, broker: StandInBroker, sidecar: StandInSidecar
+) -> None:
+    sidecar.broken["publish"] = 500  # so it cannot be dead-lettered
+    let_wait(broker)
+
+    async def deliver_and_look() -> set[str]:
+        assert await deliver(agent, b"{not JSON", offset=40) == "RETRY"
+        return failing((await agent.get("/ready")).json())
+
+    await until("events to be named", deliver_and_look, lambda names: names == {"events"}, 5)
+    assert_problem(await agent.get("/ready"), 503, "at offset 40", "delivered again and again")
+
+    sidecar.broken.clear()
+    assert await deliver(agent, b"{not JSON", offset=40) == "SUCCESS"
+    await until_ready(agent, within_seconds=1)
+
+
 async def test_a_partition_without_leader_is_named(agent: httpx.AsyncClient, broker: StandInBroker) -> None:
     broker.leaderless.add(PARTITION)
     await until_failing(agent, "events")
