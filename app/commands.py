@@ -4,10 +4,10 @@ from app import dead_letters, effects, membership
 from app.config import Settings
 from app.dapr import TOPIC, Sidecar
 from app.database import Database
-from app.dead_letters import DeadLetter
 from app.errors import ServiceError
 from app.group import Group, Partition
 from app.kafka import Kafka
+from app.letter import DeadLetter
 
 GROUP_SECONDS = 30
 """The members of a group agree anew when one joins."""

@@ -6,7 +6,7 @@ from time import monotonic
 
 import asyncpg
 
-from app import dead_letters, effects
+from app import effects
 from app.config import Settings
 from app.dapr import DEAD_LETTER_TOPIC, RefusedError, Sidecar
 from app.database import Database
@@ -14,6 +14,7 @@ from app.delivery import Delivery, IndigestibleError
 from app.effects import Failure
 from app.errors import DependencyUnavailableError
 from app.health import Monitor
+from app.letter import write
 
 logger = logging.getLogger(__name__)
 FAULTS_OF_THE_SCHEMA = (asyncpg.IntegrityConstraintViolationError, asyncpg.PLPGSQLError)
@@ -55,7 +56,8 @@ class Handler:
             logger.exception("Event %s could be neither applied nor dead-lettered", delivery.id)
             status, outcome = Status.RETRY, repr(error)
         self._monitor.progress.note(delivery, done=status is not Status.RETRY)
-        fields = {"id": delivery.id, "key": delivery.key, "status": status, "outcome": outcome}
+        told = {"id": delivery.id, "source": delivery.source, "key": delivery.key}
+        fields = told | {"status": status, "outcome": outcome}
         fields |= {"traceparent": delivery.traceparent} if delivery.traceparent else {}
         logger.info("Received event %s", delivery.id, extra=fields)
         return status
@@ -93,13 +95,13 @@ class Handler:
 
     async def _send(self, delivery: Delivery, reason: str, failure: Failure) -> None:
         """Send the dead letter, by reference where the record as a whole does not fit."""
-        letter = dead_letters.write(delivery, reason, failure, whole=delivery.unread is None)
+        letter = write(delivery, reason, failure, whole=delivery.unread is None)
         if len(letter) > MAX_LETTER_BYTES:
-            letter = dead_letters.write(delivery, reason, failure, whole=False)
+            letter = write(delivery, reason, failure, whole=False)
         try:
             await self._sidecar.publish(DEAD_LETTER_TOPIC, letter)
         except RefusedError:
             if len(letter) <= ANY_TOPIC_BYTES:
                 raise
-            letter = dead_letters.write(delivery, reason, failure, whole=False)
+            letter = write(delivery, reason, failure, whole=False)
             await self._sidecar.publish(DEAD_LETTER_TOPIC, letter)

@@ -2,18 +2,18 @@
 
 import re
 
-from app import activity, backlog, dead_letters, effects, outbox
+from app import activity, backlog, dead_letters, effects, history, outbox
 
 STATEMENTS = (
     effects.APPLY,
     effects.RECORD_FAILURE,
     effects.END_FAILURE,
     effects.FORGET_FAILURES,
-    effects.EVENT,
-    effects.EVENTS_OF_KEY,
-    effects.FAILED_EVENT,
-    effects.QUEUED_EVENT,
-    effects.TOTALS,
+    history.EVENT,
+    history.EVENTS_OF_KEY,
+    history.FAILED_EVENT,
+    history.QUEUED_EVENT,
+    history.TOTALS,
     outbox.ADD,
     outbox.FIND,
     backlog.SETTLE,

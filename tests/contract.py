@@ -11,8 +11,8 @@ import yaml
 
 from app import SERVICE, __version__
 from app.dapr import DEAD_LETTER_TOPIC, TOPIC
-from app.dead_letters import DeadLetter
 from app.envelope import Envelope
+from app.letter import DeadLetter
 from app.values import MAX_DEPTH, MAX_NUMBER, TEXT
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

@@ -5,11 +5,11 @@ import logging
 from fastapi import APIRouter, Request, Response
 
 from app import dead_letters
-from app.dead_letters import DeadLetter
 from app.delivery import Delivery
 from app.errors import DependencyUnavailableError, problems
 from app.guard import Guard
 from app.handler import Status
+from app.letter import DeadLetter
 from app.limits import BodyLateError
 from app.routes.subscribe import BODY, Reply, body_of, reply
 from app.services import AgentDatabase, AgentMonitor

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from app import SERVICE, effects
+from app import SERVICE, history
 from app.envelope import MAX_SOURCE
 from app.errors import ServiceError, problems
 from app.events import MAX_ID, Key
@@ -19,7 +19,7 @@ router = APIRouter(tags=["events"])
 @router.get("/events", responses=problems(422, 503))
 async def events(key: Annotated[Key, Query(examples=["customer-7"])], database: AgentDatabase) -> dict[str, Any]:
     """Show a key's totals and its last 100 events, the latest first."""
-    return await effects.find_by_key(database, key)
+    return await history.find_by_key(database, key)
 
 
 @router.get("/events/{id:text}", responses=problems(404, 422, 503))
@@ -33,7 +33,7 @@ async def event(
     `queued` and `published` are in the outbox, `applied` has its effect, `failing` has attempts left, `dead-lettered`
     has a reason.
     """
-    found = await effects.find(database, event_id, source)
+    found = await history.find(database, event_id, source)
     if found is None:
         raise ServiceError(404, f"event {event_id} of {source} has not been processed")
     return found

@@ -120,7 +120,7 @@ async def _detail(client: httpx.AsyncClient) -> str:
 def test_an_unknown_service_is_refused() -> None:
     process = run("cook")
     _, stderr = process.communicate(timeout=20)
-    usage = "usage: python -m app [agent | caller | dead-letters | replay ID]"
+    usage = "usage: python -m app [agent | caller | dead-letters | replay ID | skip PARTITION OFFSET]"
     assert (process.returncode, stderr) == (1, f"{usage}, got 'cook'\n")
 
 

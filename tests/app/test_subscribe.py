@@ -331,13 +331,13 @@ async def test_every_delivery_is_logged_once_with_id_and_key(
     agent: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "app.handler")
-    good, bad = cloud_event(GOOD), cloud_event({})
+    good, bad = cloud_event(GOOD, source="another"), cloud_event({})
     await deliver(agent, good)
     await deliver(agent, bad)
     lines = [vars(record) for record in caplog.records if record.message.startswith("Received event")]
-    assert [(line["id"], line["key"], line["status"]) for line in lines] == [
-        (good["id"], "k", "SUCCESS"),
-        (bad["id"], "", "SUCCESS"),
+    assert [(line["id"], line["source"], line["key"], line["status"]) for line in lines] == [
+        (good["id"], "another", "k", "SUCCESS"),
+        (bad["id"], bad["source"], "", "SUCCESS"),
     ]
 
 

@@ -1,0 +1,84 @@
+"""What was made of events, as the database has it; DependencyUnavailableError while that is away."""
+
+import json
+from contextlib import suppress
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from asyncpg import Record
+
+from app import SERVICE
+from app.database import UNSTORABLE, Database
+from app.encoding import escaped
+from app.events import other_row
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+EVENTS = """
+SELECT substring(id FROM position(E'\\n' IN id) + 1) AS id, source, key, message, metadata, 'applied' AS status,
+    deliveries AS attempts, "partition", "offset", applied_at
+FROM processed_events
+"""
+# what has no source may be anybody's, and is shown as our own
+EVENT = EVENTS + "WHERE id IN ($1, $2) AND (source = $3 OR (source IS NULL AND $4::boolean))"
+EVENTS_OF_KEY = EVENTS + "WHERE key = $1 ORDER BY applied_at DESC LIMIT 100"
+FAILED_EVENT = """
+SELECT source, NULL AS key, NULL AS message, NULL AS metadata,
+    CASE WHEN dead_lettered_at IS NULL THEN 'failing' ELSE 'dead-lettered' END AS status, reason, attempts,
+    "partition", "offset", NULL AS applied_at, dead_lettered_at
+FROM failed_events WHERE id = $1 AND (source = $2 OR (source IS NULL AND $3::boolean))
+ORDER BY last_failed_at DESC LIMIT 1
+"""
+QUEUED_EVENT = """
+SELECT key, data->>'message' AS message, coalesce(data->'metadata', '{}') AS metadata,
+    CASE WHEN published_at IS NULL THEN 'queued' ELSE 'published' END AS status, 0 AS attempts,
+    NULL AS "partition", NULL AS "offset", NULL AS applied_at, created_at, published_at
+FROM outbox WHERE id = $1 AND $2::boolean
+"""
+TOTALS = "SELECT count, amount FROM totals WHERE key = $1"
+
+
+async def find(database: Database, event_id: str, source: str) -> dict[str, Any] | None:
+    """Find what was made of a source's event; None when it was never seen."""
+    own = source == SERVICE
+    async with database.connection() as connection:
+        stored = (escaped(database.encoding, event_id), escaped(database.encoding, source))
+        # in the order of its life, so that one which moves on meanwhile is not missed
+        rows = [
+            *await _rows(connection, QUEUED_EVENT, event_id, own),
+            *await _rows(connection, FAILED_EVENT, *stored, own),
+            *await _rows(connection, EVENT, event_id, other_row(source, event_id), source, own),
+        ]
+    if not rows:
+        return None
+    known = rows[-1].get("source", source) is not None
+    return _shown(rows[-1]) | {"id": event_id, "source": source if known else None}
+
+
+async def find_by_key(database: Database, key: str) -> dict[str, Any]:
+    """Find a key's totals and its last 100 events, the latest first."""
+    async with database.connection() as connection:
+        totals = await _rows(connection, TOTALS, key)
+        rows = await _rows(connection, EVENTS_OF_KEY, key)
+    return {
+        "key": key,
+        "totals": {"count": totals[0]["count"], "amount": _plain(totals[0]["amount"])}
+        if totals
+        else {"count": 0, "amount": 0},
+        "events": [_shown(row) for row in rows],
+    }
+
+
+async def _rows(connection: "PoolConnectionProxy", query: str, *arguments: object) -> list[Record]:
+    with suppress(*UNSTORABLE):
+        return await connection.fetch(query, *arguments)
+    return []  # what the server cannot hold it does not have
+
+
+def _shown(row: Record) -> dict[str, Any]:
+    return {"id": None, "source": None, **row, "metadata": json.loads(row["metadata"] or "null")}
+
+
+def _plain(amount: Decimal) -> int | float:
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
