@@ -20,8 +20,8 @@ class Activity(NamedTuple):
     outbox_age_seconds: float | None = None
 
 
-async def read(database: Database, seconds: float) -> Activity:
-    """Ask the database, for so long at most; DependencyUnavailableError while it is away."""
-    async with database.connection(seconds) as connection:
+async def read(database: Database) -> Activity:
+    """Ask the database; DependencyUnavailableError while it is away."""
+    async with database.connection() as connection:
         (row,) = await connection.fetch(ACTIVITY)
     return Activity(**row)

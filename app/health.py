@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from functools import partial
 from time import monotonic
 from typing import Any, Self
 
@@ -35,14 +34,13 @@ class Monitor:
         stale, events_stale = (
             LATE_CHECKS * (pause + settings.check_timeout_seconds) for pause in (period, events_period)
         )
-        check_database = partial(database.check, statements.SCRIPT)
         self.progress = Progress(settings, database)
         events = self.progress.members
         self.dependencies = {
             dependency.name: dependency
             for dependency in (
                 Dependency("api", self._check_api, period, period, stale),
-                Dependency("database", check_database, period, retry, stale, database.members),
+                Dependency("database", self._check_database, period, retry, stale, database.members),
                 Dependency("dapr", self._check_sidecar, period, period, stale),
                 Dependency("pubsub", broker.check, period, retry, stale, self._lag),
                 Dependency("statestore", self._check_statestore, period, period, stale),
@@ -51,6 +49,7 @@ class Monitor:
         }
         self._settings = settings
         self._sidecar = sidecar
+        self._database = database
         self._is_draining = is_draining
         self._recovery = Recovery(settings.sidecar_grace_seconds, settings.sidecar_restart_interval_seconds)
         self._missing: dict[str, AbstractSet[str]] | None = None
@@ -104,6 +103,11 @@ class Monitor:
     async def _check_api(self) -> None:
         if self._is_draining():
             raise CheckFailedError("shutting down")
+
+    async def _check_database(self) -> None:
+        await self._database.check(statements.SCRIPT)
+        # over the same connection: one more in the pool would be one more to be lost without a word
+        await self.progress.read_activity()
 
     async def _check_statestore(self) -> None:
         await self._sidecar.get_state("readiness-check")

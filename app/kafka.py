@@ -74,10 +74,10 @@ class Kafka:
 
 async def _any_node(client: AIOKafkaClient) -> int:
     """Pick a broker that takes connections: of several one may be away, and the others serve its partitions."""
-    for broker in client.cluster.brokers():
-        if await client.ready(broker.nodeId):
-            node: int = broker.nodeId
-            return node
+    first = client.get_random_node()
+    for node in sorted((broker.nodeId for broker in client.cluster.brokers()), key=lambda one: one != first):
+        if await client.ready(node):
+            return int(node)
     raise KafkaConnectionError("no broker takes a connection")
 
 

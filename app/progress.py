@@ -10,10 +10,9 @@ from app.consumption import Consumption
 from app.database import Database
 from app.delivery import Delivery
 from app.dependency import CheckFailedError
-from app.errors import DependencyUnavailableError
 from app.flow import Flow
 from app.group import Group, Partition
-from app.kafka import Kafka
+from app.kafka import TOPICS, Kafka
 from app.outcomes import Outcomes
 
 TOLD = 3
@@ -28,13 +27,14 @@ class Progress:
         self.outcomes = Outcomes(settings.refused_seconds)
         self._database = database
         self._silent_seconds = settings.silent_seconds
-        # together less than the check's own time
-        self._database_seconds = 0.4 * settings.check_timeout_seconds
+        self._period_seconds = settings.events_period_seconds
+        # less than the check's own time
         self._kafka = Kafka(settings.kafka_brokers, 0.4 * settings.check_timeout_seconds)
         self._flow = Flow()
         group = Group(self._kafka, settings.kafka_consumer_group)
-        self._consumption = Consumption(group, self._flow, 0.5 * settings.check_timeout_seconds)
+        self._consumption = Consumption(group, self._flow, 0.8 * settings.check_timeout_seconds)
         self._activity = Activity()
+        self._activity_due = 0.0
         self._excused_until = 0.0
 
     async def close(self) -> None:
@@ -48,7 +48,7 @@ class Progress:
 
     def note(self, delivery: Delivery, *, done: bool) -> None:
         """Note that the sidecar delivers, and whether this event is done with."""
-        if delivery.topic and delivery.partition is not None and delivery.offset is not None:
+        if delivery.topic in TOPICS and delivery.partition is not None and delivery.offset is not None:
             partition = Partition(delivery.topic, delivery.partition)
             self._flow.deliver(partition, delivery.offset, monotonic(), done=done)
 
@@ -64,18 +64,21 @@ class Progress:
     def pause(self) -> None:
         """Forget since when events wait: database or broker keep them, and their own checks say so."""
         self.outcomes.applied()
+        self._activity = Activity()
         self._consumption.pause()
 
     def excuse_sidecar(self) -> None:
         """Be patient: the sidecar is away, and its own check says so."""
         self._excused_until = monotonic() + self._silent_seconds
 
+    async def read_activity(self) -> None:
+        """Look into the tables, each period; DependencyUnavailableError while the database is away."""
+        if monotonic() >= self._activity_due:
+            self._activity = await activity.read(self._database)
+            self._activity_due = monotonic() + self._period_seconds
+
     async def check(self) -> None:
         """Raise CheckFailedError when events wait although database and broker are there, or none can be applied."""
-        try:
-            self._activity = await activity.read(self._database, self._database_seconds)
-        except DependencyUnavailableError:
-            self._activity = Activity()
         patience = self._silent_seconds * (EXCUSED if monotonic() < self._excused_until else 1)
         complaints = self.outcomes.complaints(monotonic()) + await self._consumption.complaints(patience)
         if complaints:

@@ -48,19 +48,23 @@ class StandInBroker:
 
     async def start(self) -> None:
         """Listen, on the same port as before if there was one."""
-        self._connections: set[asyncio.StreamWriter] = set()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._connections: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Refuse connections and cut those there are."""
         self._server.close()
+        await asyncio.sleep(0)  # one that was just taken is known after this
         for connection in self._connections:
             connection.transport.abort()
+        await asyncio.gather(*self._connections.values())
         await self._server.wait_closed()
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections[writer] = asyncio.create_task(self._serve(reader, writer))
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connections.add(writer)
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 (size,) = struct.unpack(">i", await reader.readexactly(4))
@@ -70,8 +74,10 @@ class StandInBroker:
                     request, answer = self._requests[api]
                     message = struct.pack(">i", correlation) + answer(request.decode(content)).encode()
                     writer.write(struct.pack(">i", len(message)) + message)
-        self._connections.discard(writer)
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        del self._connections[writer]
 
     def _versions(self, _: Any) -> Any:  # noqa: ANN401 - it ships no types
         spoken = [(api, request.API_VERSION, request.API_VERSION) for api, (request, _) in self._requests.items()]

@@ -220,6 +220,7 @@ async def test_a_database_that_refuses_the_agent_is_a_dependency_that_is_away(
         await sql.execute("ALTER TABLE effects RENAME COLUMN was_amount TO amount")
     assert replies == ["RETRY"] * 5
     assert not sidecar.published
+    await until_ready(agent)
     assert await deliver(agent, event) == "SUCCESS"
 
 
