@@ -57,7 +57,7 @@ def accepts(event: dict[str, Any]) -> bool:
 def is_applied(agent: Agent, event: dict[str, Any]) -> bool:
     """Deliver an event, and tell whether it was applied rather than dead-lettered."""
     before = len(agent.sidecar.published)
-    assert agent.deliver(event) == "SUCCESS"
+    assert agent.deliver(event) == {"SUCCESS"}
     return len(agent.sidecar.published) == before
 
 

@@ -258,6 +258,8 @@ async def test_a_dead_letter_fits_whatever_its_original(
     record = token_hex(size // 2).encode()
     sidecar.largest = largest
     assert [await deliver(agent, record, 5, size) for _ in range(2)] == ["SUCCESS"] * 2
+    attempts = [request for request in sidecar.requests if "publish" in request]
+    assert len(attempts) == 1 + (largest < 2_000_000), "what is known not to fit was sent all the same"
     assert await hand_over(agent, sidecar) == ["SUCCESS"]
     (letter,) = await recorded(sql)
     assert letter["position"] == f"agent-events/5:{size}/sha256:{sha256(record).hexdigest()}"

@@ -366,6 +366,12 @@ async def test_an_event_that_comes_without_an_envelope_of_daprd_is_applied(agent
     assert (await agent.get(f"/events/{event['id']}")).json()["status"] == "applied"
 
 
+async def test_what_comes_without_an_envelope_of_daprd_is_not_taken_for_one(agent: httpx.AsyncClient) -> None:
+    event = cloud_event(None, data_base64=base64.b64encode(json.dumps(GOOD).encode()).decode())
+    assert (await agent.post("/subscribe", json=event)).json() == {"status": "SUCCESS"}
+    assert (await agent.get(f"/events/{event['id']}")).json()["status"] == "applied"
+
+
 async def test_a_record_that_looks_like_an_envelope_of_daprd_is_not_unwrapped_again(
     agent: httpx.AsyncClient, sidecar: StandInSidecar
 ) -> None:

@@ -35,9 +35,10 @@ class Agent:
         answer: httpx.Response = self.call(lambda: self.client.post("/publish", content=content, headers=headers))
         return answer
 
-    def deliver(self, event: object) -> str:
-        """Deliver an event, or a record, at a position of its own."""
-        return str(self.call(deliver, self.client, event, 3, next(self._offsets)))
+    def deliver(self, event: object, times: int = 1) -> set[str]:
+        """Deliver an event, or a record, so often from a position of its own; all the answers."""
+        offset = next(self._offsets)
+        return {self.call(deliver, self.client, event, 3, offset) for _ in range(times)}
 
     def deliver_letter(self) -> str:
         """Deliver the dead letter that was sent last."""
