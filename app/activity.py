@@ -7,14 +7,12 @@ from app.database import Database
 
 ACTIVITY = """
 SELECT (SELECT applied_at FROM effects ORDER BY number DESC LIMIT 1) AS last_applied_at,
-    (
-        SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8 FROM outbox WHERE published_at IS NULL
-    ) AS outbox_age_seconds
+    (SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8 FROM outbox) AS outbox_age_seconds
 """
 
 
 class Activity(NamedTuple):
-    """The last event that took effect, on any replica, and the age of the oldest that is queued, if there is one."""
+    """The last event that took effect, on any replica, and the age of the oldest in the outbox, if it has one."""
 
     last_applied_at: datetime | None = None
     outbox_age_seconds: float | None = None

@@ -22,7 +22,6 @@ WITH processed AS ({PROCESSED}), queued AS (
 SELECT {QUEUED} FROM queued UNION ALL SELECT same_data FROM processed
 """  # noqa: S608 - made of the lines above
 FIND = f"SELECT {QUEUED} FROM outbox WHERE id = $1 UNION ALL ({PROCESSED})"  # noqa: S608 - made of the lines above
-OLDEST = "SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 FROM outbox"
 
 
 async def add(database: Database, event_id: str, data: EventData, trace: dict[str, str]) -> None:
@@ -38,13 +37,6 @@ async def check_id(database: Database, event_id: str, data: EventData, seconds: 
     async with database.connection(seconds) as connection:
         rows = await connection.fetch(FIND, *_known_by(event_id, data))
     _compare(rows)
-
-
-async def oldest_seconds(database: Database) -> float:
-    """Age of the oldest event that is not yet published, or not yet seen to be applied; 0 when there is none."""
-    async with database.connection() as connection:
-        seconds: float = await connection.fetchval(OLDEST)
-    return seconds
 
 
 def _known_by(event_id: str, data: EventData) -> tuple[str, ...]:

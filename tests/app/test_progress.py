@@ -15,6 +15,7 @@ from tests.app.broker import StandInBroker
 from tests.app.client import assert_problem, cloud_event, deliver, failing, running, until_failing, until_ready
 from tests.app.postgres import PostgresServer
 from tests.app.sidecar import StandInSidecar
+from tests.app.test_outbox import until_published
 from tests.app.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -273,4 +274,6 @@ async def test_ready_tells_the_last_event_and_the_age_of_the_outbox(
         await client.post("/publish", json={"message": "m"}, headers={"prefer": "respond-async"})
         await until("the outbox to be told", told, lambda seen: seen[1] is not None and 0 < seen[1] < 5, 2)
         sidecar.broken.clear()
+        await until_published(sidecar, 1)
+        assert await deliver(client, sidecar.records[-1][1]) == "SUCCESS"
         await until("the outbox to be empty", told, lambda seen: seen[1] is None, 2)

@@ -11,14 +11,11 @@ import asyncpg
 import httpx
 import pytest
 
-from app import outbox
 from app.config import Settings
-from app.database import Database
 from app.main import create_app
 from tests.app.client import cloud_event, deliver, running, until_ready
 from tests.app.sidecar import StandInSidecar
 from tests.app.test_outbox import queue, status, until_empty, until_published
-from tests.app.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -83,19 +80,6 @@ async def test_an_event_of_another_source_under_its_id_does_not_take_it_from_the
     assert await deliver(agent, sidecar.records[0][1]) == "SUCCESS"
     await until_empty(sql)
     assert await sql.fetchval("SELECT count(*) FROM effects WHERE event_id = $1", event_id) == 2
-
-
-async def test_the_age_of_the_oldest_event_is_told(settings: Settings, sidecar: StandInSidecar) -> None:
-    sidecar.broken["publish"] = 500
-    async with running(create_app(settings)) as client, Database(settings) as database:
-        await until_ready(client)
-        assert await outbox.oldest_seconds(database) == 0
-        await queue(client, uuid4().hex)
-
-        async def age() -> float:
-            return await outbox.oldest_seconds(database)
-
-        await until("the event to be 0.2 s old", age, lambda seconds: 0.2 <= seconds < 2, 2)
 
 
 async def test_an_event_tells_when_it_was_published_and_in_which_trace(
