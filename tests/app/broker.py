@@ -8,13 +8,22 @@ from io import BytesIO
 from typing import Any
 
 from aiokafka.coordinator.protocol import ConsumerProtocol  # type: ignore[import-untyped]  # it ships no types
-from aiokafka.protocol import admin, commit, coordination, fetch, metadata, offset  # type: ignore[import-untyped]
+from aiokafka.protocol import (  # type: ignore[import-untyped]  # it ships no types
+    admin,
+    commit,
+    coordination,
+    fetch,
+    group,
+    metadata,
+    offset,
+)
 from aiokafka.protocol.api import RequestHeader_v1  # type: ignore[import-untyped]  # it ships no types
 
 from app.dapr import DEAD_LETTER_TOPIC, TOPIC
 from app.group import Partition
 
-NODE, EARLIEST, UNKNOWN_TOPIC = 1, -2, 3
+NODE, EARLIEST, UNKNOWN_TOPIC, UNKNOWN_MEMBER = 1, -2, 3, 25
+JOINING, GENERATION = "who joins", 7
 PARTITIONS = {TOPIC: 8, DEAD_LETTER_TOPIC: 1}
 
 
@@ -35,12 +44,18 @@ class StandInBroker:
         self.fetches: list[tuple[Partition, int]] = []
         self.members: list[tuple[str, str, Iterable[Partition]]] = []
         """Client id, host and partitions of each member of the group."""
+        self.joined: set[str] = set()
+        """Ids of who joined the group by itself, and has not left it."""
         self.group_error = 0
         self._requests: dict[int, tuple[Any, Callable[[Any], Any]]] = {
             metadata.MetadataRequest_v0.API_KEY: (metadata.MetadataRequest_v0, self._metadata),
             coordination.FindCoordinatorRequest_v0.API_KEY: (coordination.FindCoordinatorRequest_v0, self._coordinator),
             commit.OffsetFetchRequest_v1.API_KEY: (commit.OffsetFetchRequest_v1, self._committed),
             offset.OffsetRequest_v1.API_KEY: (offset.OffsetRequest_v1, self._offsets),
+            commit.OffsetCommitRequest_v2.API_KEY: (commit.OffsetCommitRequest_v2, self._commit),
+            group.JoinGroupRequest_v2.API_KEY: (group.JoinGroupRequest_v2, self._join),
+            group.SyncGroupRequest_v1.API_KEY: (group.SyncGroupRequest_v1, self._sync),
+            group.LeaveGroupRequest_v1.API_KEY: (group.LeaveGroupRequest_v1, self._leave),
             admin.DescribeGroupsRequest_v0.API_KEY: (admin.DescribeGroupsRequest_v0, self._group),
             fetch.FetchRequest_v4.API_KEY: (fetch.FetchRequest_v4, self._fetch),
             admin.ApiVersionRequest_v0.API_KEY: (admin.ApiVersionRequest_v0, self._versions),
@@ -133,3 +148,23 @@ class StandInBroker:
         self.fetches.append((partition, at))
         end = self.ends.get(partition, 0)
         return fetch.FetchResponse_v4(0, [(topic, [(number, 0, end, end, None, self.logs.get(partition, b""))])])
+
+    def _join(self, request: Any) -> Any:  # noqa: ANN401 - it ships no types
+        self.joined.add(JOINING)
+        ((protocol, description),) = request.group_protocols
+        return group.JoinGroupResponse_v2(0, 0, GENERATION, protocol, JOINING, JOINING, [(JOINING, description)])
+
+    def _sync(self, _: Any) -> Any:  # noqa: ANN401 - it ships no types
+        return group.SyncGroupResponse_v1(0, 0, b"")
+
+    def _commit(self, request: Any) -> Any:  # noqa: ANN401 - it ships no types
+        ((topic, ((number, at, _),)),) = request.topics
+        is_member = (request.consumer_id, request.consumer_group_generation_id) == (JOINING, GENERATION)
+        if is_member and JOINING in self.joined and not self.group_error:
+            self.committed[Partition(topic, number)] = at
+            return commit.OffsetCommitResponse_v2([(topic, [(number, 0)])])
+        return commit.OffsetCommitResponse_v2([(topic, [(number, UNKNOWN_MEMBER)])])
+
+    def _leave(self, request: Any) -> Any:  # noqa: ANN401 - it ships no types
+        self.joined.discard(request.member_id)
+        return group.LeaveGroupResponse_v1(0, 0)
