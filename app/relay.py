@@ -5,6 +5,8 @@ import logging
 from contextlib import suppress
 from typing import Self
 
+from asyncpg import InterfaceError
+
 from app.backlog import Backlog
 from app.config import Settings
 from app.dapr import Sidecar
@@ -79,7 +81,8 @@ class Relay:
             try:
                 more = await self._backlog.send_batch(connection)
             except BaseException:
-                connection.terminate()  # ends the turn too, and waits for nobody
+                with suppress(InterfaceError):  # the server ended it, and so the turn
+                    connection.terminate()  # ends the turn too, and waits for nobody
                 raise
             await connection.reset()
             return more

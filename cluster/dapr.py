@@ -26,6 +26,7 @@ def ensure(context: str) -> None:
     if release and release["status"] != "deployed":
         # A release whose installation was interrupted refuses every upgrade.
         run([*helm, "uninstall", "dapr", "--wait"])
+        release = {}
     # Until services are routed, 10.96.0.1 leads nowhere: the control plane would crash and wait out its back-off.
     run(
         [
@@ -41,17 +42,25 @@ def ensure(context: str) -> None:
         ]
     )
     chart: list[str | Path] = [CHART] if images.are_local() else ["dapr", "--repo", REPOSITORY, "--version", version]
-    options: list[str | Path] = [
-        "--create-namespace",
-        "--values",
-        VALUES,
-        "--set",
-        f"global.tag={version}",
-        "--description",
-        key,
-    ]
+    options: list[str | Path] = ["--create-namespace", "--values", VALUES, "--set", f"global.tag={version}"]
     _apply_crds(context, ask([*helm, "show", "crds", *chart]) or "")
-    run([*helm, "upgrade", "--install", "dapr", *chart, *options, "--wait", "--timeout", "5m"])
+    upgrade = [*helm, "upgrade", "--install", "dapr", *chart, *options, "--timeout", "5m"]
+    if not release:
+        run(upgrade)
+        _start_with_certificates(context)
+    run([*upgrade, "--wait", "--description", key])
+
+
+def _start_with_certificates(context: str) -> None:
+    """Start the control plane anew once Sentry has made its certificates.
+
+    The pods that were there before would wait up to a minute for kubelet to bring them these, and longer for Sentry,
+    which starts anew with each change it sees.
+    """
+    kubectl = ["kubectl", "--context", context, "--namespace", NAMESPACE]
+    made = "--for=jsonpath={.data.issuer\\.crt}"
+    run([*kubectl, "wait", made, "secret/dapr-trust-bundle", "--timeout=120s"])
+    run([*kubectl, "delete", "pods", "--all", "--now", "--wait=false"])
 
 
 def _apply_crds(context: str, crds: str) -> None:

@@ -52,10 +52,9 @@ def fill(node: str, parts: dict[str, Part]) -> None:
     names = [part.local for part in missing]
     say(f"    $ docker save {' '.join(names)} |")
     save = subprocess.Popen(["docker", "save", *names], stdout=subprocess.PIPE)
-    run(
-        ["docker", "exec", "--interactive", node, "ctr", "--namespace=k8s.io", "images", "import", "--no-unpack", "-"],
-        stdin=save.stdout,
-    )
+    # --local: twice as fast as through containerd's transfer service
+    load = ["ctr", "--namespace=k8s.io", "images", "import", "--local", "--no-unpack", "-"]
+    run(["docker", "exec", "--interactive", node, *load], stdin=save.stdout)
     if save.wait():
         raise SurroundingsError(f"docker save ended with {save.returncode}")
     ctr = "ctr --namespace=k8s.io images"

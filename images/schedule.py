@@ -8,8 +8,11 @@ from cluster.console import say, speaking_for
 from images.build import build, is_built
 from images.recipe import Part
 
-# one more than cores: a build also waits for its registry, and for its linker, which uses one core
-AT_ONCE = 1 + (os.cpu_count() or 1)
+CORES = os.cpu_count() or 1
+# one more than cores: a build of Go also waits for its registry, and for its linker, which uses one core
+GO_AT_ONCE = CORES + 1
+# beside those: what is downloaded and unpacked mostly waits, and must not wait for Go
+OTHERS_AT_ONCE = CORES
 
 
 def build_all(parts: dict[str, Part]) -> None:
@@ -20,15 +23,18 @@ def build_all(parts: dict[str, Part]) -> None:
     )
     order.prepare()
     running: dict[Future[None], str] = {}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(GO_AT_ONCE) as go, ThreadPoolExecutor(OTHERS_AT_ONCE) as others:
         try:
             while order.is_active():
-                running |= {pool.submit(_build, missing[name]): name for name in order.get_ready()}
+                for name in order.get_ready():
+                    pool = go if missing[name].kind == "go" else others
+                    running[pool.submit(_build, missing[name])] = name
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     future.result()
                     order.done(running.pop(future))
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            for pool in (go, others):
+                pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 

@@ -54,6 +54,18 @@ def agent_pod(cluster: Cluster) -> Pod:
     return serving_pod(cluster, NAMESPACE, AGENT)
 
 
+def restarts(cluster: Cluster) -> dict[str, int]:
+    """How often each container of the agent's pod and of the broker was restarted. Raises NotYetError without a pod."""
+    pods = [agent_pod(cluster), *cluster.pods(KAFKA.namespace)]
+    return {f"{pod.name} {name}": one.restarts for pod in pods for name, one in pod.containers.items()}
+
+
+def command(cluster: Cluster, *arguments: str) -> str:
+    """What one of the agent's own commands printed. Raises KubectlError when it failed."""
+    target = ("exec", f"deploy/{AGENT}", "-c", AGENT_APP.container, "--")
+    return cluster.kubectl.run("-n", NAMESPACE, *target, "python", "-m", "app", *arguments, timeout_s=60)
+
+
 def publish_and_wait(agent: Api, waiting: Waiting, within_s: float) -> float:
     """Seconds from publishing an event until its effect can be read. Raises UnmetError when it takes longer."""
     started = time.monotonic()

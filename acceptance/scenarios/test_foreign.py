@@ -46,7 +46,7 @@ def test_every_record_of_a_foreign_producer_is_applied_or_on_record(
     measure_balances: MeasureBalances,
 ) -> None:
     faults.require_steady()
-    restarts, before = restarts_of(cluster), mebibytes(cluster)
+    restarts, before = system.restarts(cluster), mebibytes(cluster)
     prefix = f"foreign-{audit.prefix}"
     writes = Stream("writes", publish_url(cluster), PER_SECOND, "POST", keep=True, clients=CLIENTS, key=audit.prefix)
     places: Places = {}
@@ -66,7 +66,7 @@ def test_every_record_of_a_foreign_producer_is_applied_or_on_record(
     measure("records", len(records))
     for kind, count in sorted(Counter(one.kind for one in records).items()):
         measure(f"of {kind}", count)
-    expect(restarts_of(cluster) == restarts, f"every container as it was: {restarts}", restarts_of(cluster))
+    expect(system.restarts(cluster) == restarts, f"every container as it was: {restarts}", system.restarts(cluster))
     for name, mib in mebibytes(cluster).items():
         measure(f"{name}_grew_mib", max(0.0, mib - before[name]))
 
@@ -82,8 +82,3 @@ def require_on_record(database: Database, places: Places) -> None:
 def publish_url(cluster: Cluster) -> str:
     """Where events are published from inside the cluster."""
     return f"http://{cluster.address(system.NAMESPACE, system.AGENT)}/publish"
-
-
-def restarts_of(cluster: Cluster) -> dict[str, int]:
-    """How often each container of the agent's pod was restarted."""
-    return {name: one.restarts for name, one in system.agent_pod(cluster).containers.items()}

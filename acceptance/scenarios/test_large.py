@@ -37,7 +37,7 @@ def test_large_records_that_wait_restart_nothing_and_block_nothing(
     within: Within,
 ) -> None:
     faults.require_steady()
-    restarts = restarts_of(cluster)
+    restarts = system.restarts(cluster)
     partitions = sorted(int(number) for number in topic.offsets())
     with faults.killed(system.POSTGRES, timeline, entry.lasts_s):
         wanted = [(MEDIUM, partitions[number % len(partitions)]) for number in range(entry.times)]
@@ -51,7 +51,7 @@ def test_large_records_that_wait_restart_nothing_and_block_nothing(
     measure("dead_lettered", account.dead_lettered())
     for name, mib in mebibytes(cluster).items():
         measure(f"{name}_mib", mib)
-    expect(restarts_of(cluster) == restarts, f"every container as it was: {restarts}", restarts_of(cluster))
+    expect(system.restarts(cluster) == restarts, f"every container as it was: {restarts}", system.restarts(cluster))
 
 
 def record(key: str, size: int, partition: int) -> Record:
@@ -64,9 +64,3 @@ def require_applied(database: Database, key: str, count: int) -> None:
     """Raise NotYetError until so many events of a key are in effect."""
     if (applied := database.value(APPLIED, key)) < count:
         raise NotYetError(f"{applied} of {count} are applied")
-
-
-def restarts_of(cluster: Cluster) -> dict[str, int]:
-    """How often each container of the agent's pod and of the broker was restarted."""
-    pods = [system.agent_pod(cluster), *cluster.pods(system.KAFKA.namespace)]
-    return {f"{pod.name} {name}": one.restarts for pod in pods for name, one in pod.containers.items()}

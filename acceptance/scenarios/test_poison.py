@@ -38,7 +38,7 @@ def test_poison_moves_aside_and_the_good_events_behind_it_are_applied(
     within: Within,
 ) -> None:
     system.until_steady(cluster, agent, waiting)
-    restarts, ends = restarts_of(cluster), dead_letters.offsets()
+    restarts, ends = system.restarts(cluster), dead_letters.offsets()
     key, raising = f"acceptance-{uuid4()}", uuid4().hex
     with refused(database, raising):
         for poison in kinds(key, raising):
@@ -56,7 +56,7 @@ def test_poison_moves_aside_and_the_good_events_behind_it_are_applied(
             effects = database.value(EFFECTS, event_id)
             expect(effects == (not poison.reason), f"{poison.name} in effect only if it can be", f"{effects} effects")
 
-    expect(restarts_of(cluster) == restarts, f"the sidecar as it was: {restarts}", restarts_of(cluster))
+    expect(system.restarts(cluster) == restarts, f"every container as it was: {restarts}", system.restarts(cluster))
     agent.json("POST", "/publish", status=413, json={"message": "x" * PUBLISH_LIMIT})
 
 
@@ -74,11 +74,11 @@ def test_a_dead_letter_that_is_replayed_takes_effect_once(
     with refused(database, event_id):
         topic.write([Record(cloud_event(event_id, key), key.encode())])
         within("recorded_s", "it to be recorded", partial(in_table, database, event_id))
-    listed = command(cluster, "dead-letters")
+    listed = system.command(cluster, "dead-letters")
     expect(event_id in listed, f"`python -m app dead-letters` to list {event_id}", listed[-600:])
 
     def replay(times: int) -> None:
-        command(cluster, "replay", event_id)
+        system.command(cluster, "replay", event_id)
         delivered = partial(require_delivered, database, event_id, times)
         within("applied_s", f"replay {times} to be delivered", delivered)
 
@@ -102,15 +102,3 @@ def require_delivered(database: Database, event_id: str, times: int) -> None:
     """Raise NotYetError unless an event was applied and came so often."""
     if (seen := database.value(DELIVERIES, event_id)) < times:
         raise NotYetError(f"{seen} of {times} deliveries of {event_id} were applied or absorbed")
-
-
-def restarts_of(cluster: Cluster) -> tuple[str, int]:
-    """The agent's pod, and how often its sidecar was restarted."""
-    pod = system.agent_pod(cluster)
-    return pod.name, pod.containers[system.AGENT_SIDECAR.container].restarts
-
-
-def command(cluster: Cluster, *arguments: str) -> str:
-    """What one of the agent's own commands printed. Raises KubectlError when it failed."""
-    target = ("exec", f"deploy/{system.AGENT}", "-c", system.AGENT_APP.container, "--")
-    return cluster.kubectl.run("-n", system.NAMESPACE, *target, "python", "-m", "app", *arguments, timeout_s=60)

@@ -1,8 +1,6 @@
 """Readiness tells that no event is applied although every backend answers."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from uuid import uuid4
 
@@ -14,28 +12,19 @@ from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.errors import expect
-from acceptance.harness.fault import Fault, require_allowed
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal
 from acceptance.harness.readiness import named
 from acceptance.harness.record import Record, cloud_event
+from acceptance.harness.schema import renamed
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
-from acceptance.harness.workload import find
 
 STRANGER = "stranger"
 STAYS_S = 90
 JOINED_S = 30
 LEFT_S = 15
-RENAME = "ALTER TABLE effects RENAME amount TO amount_of_old"
-RENAME_BACK = """
-DO $$ BEGIN
-    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('effects') AND attname = 'amount_of_old') THEN
-        ALTER TABLE effects RENAME amount_of_old TO amount;
-    END IF;
-END $$
-"""
 
 
 @proves("scenario-33-statements-that-cannot-run")
@@ -109,22 +98,3 @@ def settle(account: Account, watched: Timeline, since: float, measure: Measure) 
     measure("unhealthy_percent", watched.share_percent("health", since, other_than="200"))
     measure("applied_twice", account.twice())
     measure("dead_lettered", account.dead_lettered())
-
-
-@contextmanager
-def renamed(
-    cluster: Cluster, database: Database, journal: Journal, timeline: Timeline, lasts_s: float
-) -> Iterator[Fault]:
-    """A column that the handler needs has another name, until the block ends."""
-    target = system.POSTGRES
-    require_allowed(find(cluster, target.namespace, target.name), frozenset())
-    name = system.component_metadata(cluster, system.STATESTORE).get("database", "postgres")
-    undo = journal.promise("query", **vars(target), database=name, statement=RENAME_BACK)
-    fault = Fault(target, timeline, lasts_s)
-    try:
-        database.rows(RENAME)
-        fault.bites("renamed: effects.amount")
-        yield fault
-    finally:
-        journal.undo(undo)
-        fault.undone = timeline.note("fault", "undone", "effects.amount")

@@ -65,10 +65,9 @@ def test_scopes_name_apps_that_exist(overlay: Overlay) -> None:
             assert set(manifest["scopes"]) <= apps, f"{title(manifest)}: no app {set(manifest['scopes']) - apps}"
 
 
-def test_the_agents_sidecar_reads_a_configuration_that_exists_and_reloads_components(overlay: Overlay) -> None:
+def test_the_agents_sidecar_reads_a_configuration_that_exists(overlay: Overlay) -> None:
     agent = annotations(named(overlay.objects, "Deployment", "fastapi-dapr-agent"))
-    configuration = named(overlay.objects, "Configuration", agent["dapr.io/config"])
-    assert {"name": "HotReload", "enabled": True} in configuration["spec"]["features"]
+    assert named(overlay.objects, "Configuration", agent["dapr.io/config"])
 
 
 def test_policies_target_components_that_exist(overlay: Overlay) -> None:

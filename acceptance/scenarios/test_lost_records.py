@@ -1,0 +1,78 @@
+"""Kafka loses records that are acknowledged and not applied."""
+
+from functools import partial
+from uuid import uuid4
+
+from acceptance.conftest import Measure, Within
+from acceptance.harness import system
+from acceptance.harness.account import Account
+from acceptance.harness.api import Api
+from acceptance.harness.catalogue import proves
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.database import Database
+from acceptance.harness.errors import NotYetError, expect
+from acceptance.harness.faults import Faults
+from acceptance.harness.schema import renamed
+from acceptance.harness.timeline import Timeline
+from acceptance.harness.topic import Topic
+from acceptance.harness.waiting import Waiting
+
+EVENTS = 20
+PUBLISHED_S = 15
+TOPICS = "KAFKA_HEAP_OPTS=-Xmx64m exec /opt/kafka/bin/kafka-topics.sh --bootstrap-server"
+DELETE = f'{TOPICS} "$1" --delete --topic "$2"'
+CREATE = f'{TOPICS} "$1" --create --if-not-exists --topic "$2" --partitions "$3" --config compression.type=uncompressed'
+
+
+@proves("endurance-records-lost")
+def test_what_kafka_lost_before_it_was_applied_is_sent_again(
+    cluster: Cluster,
+    agent: Api,
+    database: Database,
+    topic: Topic,
+    faults: Faults,
+    account: Account,
+    watched: Timeline,
+    waiting: Waiting,
+    measure: Measure,
+    within: Within,
+) -> None:
+    _, broker = faults.begin(system.KAFKA)
+    there = {"namespace": broker.namespace, "pod": broker.name}
+    before = topic.offsets()
+    with renamed(cluster, database, faults.journal, watched):
+        deleted = publish(agent, account.key)
+        waiting.until("them to be in Kafka", partial(require_grown, topic, before, len(deleted)), PUBLISHED_S)
+        for partition, end in topic.offsets().items():
+            topic.truncate(int(partition), end)
+        watched.note("fault", "deleted by retention", f"{len(deleted)} events")
+
+        dropped = publish(agent, account.key)
+        both = len(deleted) + len(dropped)
+        waiting.until("the others to be in Kafka", partial(require_grown, topic, before, both), PUBLISHED_S)
+        name = [topic.brokers, topic.name]
+        create = faults.journal.promise("exec", script=CREATE, arguments=[*name, str(len(before))], **there)
+        cluster.execute(script=DELETE, arguments=name, **there)
+        faults.journal.undo(create)
+        expect(not any(topic.offsets().values()), "an empty topic", topic.offsets())
+        watched.note("fault", "deleted and made anew", topic.name)
+    within("applied_s", "all to be applied", partial(account.require_applied, deleted | dropped))
+    measure("applied_twice", account.twice())
+    measure("dead_lettered", account.dead_lettered())
+
+
+def publish(agent: Api, key: str) -> set[str]:
+    """The ids of events that are promised to be applied."""
+    ids = {uuid4().hex for _ in range(EVENTS)}
+    for event_id in ids:
+        headers = {"Prefer": "respond-async", "Idempotency-Key": event_id}
+        body = {"message": "promised", "metadata": {"key": key, "amount": 1}}
+        agent.json("POST", "/publish", status=202, json=body, headers=headers)
+    return ids
+
+
+def require_grown(topic: Topic, before: dict[str, int], events: int) -> None:
+    """Raise NotYetError while a topic has fewer further records."""
+    grown = sum(topic.offsets().values()) - sum(before.values())
+    if grown < events:
+        raise NotYetError(f"{grown} of {events} records are in {topic.name}")
