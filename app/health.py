@@ -123,8 +123,8 @@ class Monitor:
         if self.dependencies["database"].error or self.dependencies["pubsub"].error:
             self.progress.pause()
             return
-        if self.dependencies["dapr"].error:
-            self.progress.excuse_sidecar()
+        if (sidecar := self.dependencies["dapr"]).error:
+            self.progress.excuse_sidecar(sidecar.changed)
         await self.progress.check()
 
     def _lag(self) -> dict[str, Any]:

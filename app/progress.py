@@ -1,5 +1,7 @@
 """Whether events make their way: taken from Kafka, and applied to the database."""
 
+from collections import deque
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -18,6 +20,8 @@ from app.outcomes import Outcomes
 TOLD = 3
 EXCUSED = 6
 """So many times longer may events wait for a sidecar that is away, or only just back."""
+FORGIVEN = 2
+"""A sidecar that was away more often than this in that time may die of the very record that waits."""
 
 
 class Progress:
@@ -36,6 +40,7 @@ class Progress:
         self._activity = Activity()
         self._activity_due = 0.0
         self._excused_until = 0.0
+        self._absences: deque[float] = deque([-inf] * (FORGIVEN + 1), FORGIVEN + 1)
 
     async def close(self) -> None:
         """Close the connection to Kafka."""
@@ -67,9 +72,12 @@ class Progress:
         self._activity = Activity()
         self._consumption.pause()
 
-    def excuse_sidecar(self) -> None:
-        """Be patient: the sidecar is away, and its own check says so."""
-        self._excused_until = monotonic() + self._silent_seconds
+    def excuse_sidecar(self, away_since: float) -> None:
+        """Be patient: the sidecar is away since that moment, and its own check says so."""
+        if away_since != self._absences[-1]:
+            self._absences.append(away_since)
+        if away_since - self._absences[0] > self._silent_seconds * EXCUSED:
+            self._excused_until = monotonic() + self._silent_seconds
 
     async def read_activity(self) -> None:
         """Look into the tables, each period; DependencyUnavailableError while the database is away."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import NamedTuple
 from uuid import uuid4
 
 from acceptance.conftest import Bound, Measure, Within
@@ -16,13 +17,11 @@ from acceptance.harness.errors import expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.readiness import named
 from acceptance.harness.record import Record, cloud_event
-from acceptance.harness.restart import replaced
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 
 PARTITION, UNPACKED_MIB = 0, 300
-RESTARTED_S = 60
 COMPRESS = """
 KAFKA_HEAP_OPTS=-Xmx64m exec /opt/kafka/bin/kafka-configs.sh --bootstrap-server "$1" --alter \
     --entity-type topics --entity-name "$2" --add-config compression.type="$3"
@@ -43,35 +42,46 @@ def test_a_record_that_no_sidecar_can_take_is_named_and_can_be_passed_over(
     within: Within,
 ) -> None:
     event_id = uuid4().hex
-    with taking_what_is_compressed(faults, topic):
-        told = topic.inflate(PARTITION, "gzip", UNPACKED_MIB)
-    expect(not told["error"], "the broker to take the record", told)
-    at = watched.note("fault", "written", f"{told['bytes']} bytes that unpack to {UNPACKED_MIB} MiB")
-    try:
+    with poisoned(faults, topic, watched) as poison:
         topic.write([Record(cloud_event(event_id, account.key), partition=PARTITION)])
-        place = f"at offset {told['offset']}"
-        naming = partial(named, watched, "events", at, place)
-        measure("noticed_s", waiting.until(f"/ready to name it, {place}", naming, bound("noticed_s")) - at)
-    finally:
-        said = system.command(cluster, "skip", str(PARTITION), str(told["offset"]))
-        # Who reads the topic from its start would fall over it too.
-        topic.truncate(PARTITION, told["offset"] + 1)
-    expect(f"goes on at offset {told['offset'] + 1}" in said, "`python -m app skip` to say where it goes on", said)
-    within("applied_s", "the event behind it to be applied", partial(account.require_applied, {event_id}))
-    within("recorded_s", "it to be on record", partial(in_table, database, f"position:{PARTITION}:{told['offset']}"))
-    # A container that was restarted so often would wait for minutes the next time.
-    replaced(faults, system.AGENT_APP, within_s=RESTARTED_S)
+        naming = partial(named, watched, "events", poison.at, f"at offset {poison.offset}")
+        noticed = waiting.until(f"/ready to name offset {poison.offset}", naming, bound("noticed_s"))
+        said = system.command(cluster, "skip", str(PARTITION), str(poison.offset))
+        expect(f"goes on at offset {poison.offset + 1}" in said, "`python -m app skip` to say where it goes on", said)
+        within("applied_s", "the event behind it to be applied", partial(account.require_applied, {event_id}))
+    within("recorded_s", "it to be on record", partial(in_table, database, f"position:{PARTITION}:{poison.offset}"))
+    measure("noticed_s", noticed - poison.at)
     measure("applied_twice", account.twice())
 
 
+class Poison(NamedTuple):
+    """Where the record is in its partition, and since when."""
+
+    offset: int
+    at: float
+
+
 @contextmanager
-def taking_what_is_compressed(faults: Faults, topic: Topic) -> Iterator[None]:
-    """The broker takes records of the topic as producers pack them, whatever they unpack to, as it does by default."""
+def poisoned(faults: Faults, topic: Topic, timeline: Timeline) -> Iterator[Poison]:
+    """A record that unpacks to more than the sidecar may take, in a topic that takes what producers compress.
+
+    Afterwards the record is deleted, for who reads the topic from its start, and the agent's pod is replaced, whose
+    sidecar was restarted so often that kubelet would let it wait for minutes the next time.
+    """
     _, broker = faults.begin(system.KAFKA)
+    pod = system.agent_pod(faults.cluster)
     there = {"namespace": broker.namespace, "pod": broker.name, "script": COMPRESS}
+    replacement = faults.journal.promise("replace", namespace=pod.namespace, name=pod.name)
     entry = faults.journal.promise("exec", arguments=[topic.brokers, topic.name, "uncompressed"], **there)
     try:
         faults.cluster.execute(arguments=[topic.brokers, topic.name, "producer"], **there)
-        yield
+        told = topic.inflate(PARTITION, "gzip", UNPACKED_MIB)
+        at = timeline.note("fault", "written", f"{told['bytes']} bytes that unpack to {UNPACKED_MIB} MiB")
     finally:
         faults.journal.undo(entry)
+    expect(not told["error"], "the broker to take the record", told)
+    try:
+        yield Poison(told["offset"], at)
+    finally:
+        topic.truncate(PARTITION, told["offset"] + 1)
+        faults.journal.undo(replacement)

@@ -201,6 +201,25 @@ async def test_a_sidecar_that_is_away_is_given_time_to_take_what_waited(
     await until_ready(agent, within_seconds=1)
 
 
+async def test_a_sidecar_that_is_away_again_and_again_is_given_no_time(
+    agent: httpx.AsyncClient, broker: StandInBroker, sidecar: StandInSidecar
+) -> None:
+    async def names() -> set[str]:
+        return failing((await agent.get("/ready")).json())
+
+    let_wait(broker)
+    for _ in range(2):
+        sidecar.hanging = True
+        await until("the sidecar to be named", names, lambda found: "dapr" in found, 2)
+        sidecar.hanging = False
+        await until("the sidecar to be back", names, lambda found: "dapr" not in found, 2)
+    sidecar.hanging = True
+    # 6 s would be given to one that is away for the first time
+    await until_failing(agent, "dapr", "statestore", "events", within_seconds=3)
+    assert_problem(await agent.get("/ready"), 503, "17 events wait", "at offset 40")
+    sidecar.hanging = False
+
+
 async def test_the_check_asks_for_our_topics_alone(agent: httpx.AsyncClient, broker: StandInBroker) -> None:
     await until("the lag to be known", lambda: pubsub_lag(agent), lambda lag: lag == 0, 2)
     broker.asked_topics.clear()
