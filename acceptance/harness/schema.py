@@ -19,11 +19,30 @@ DO $$ BEGIN
     END IF;
 END $$
 """
+FUNCTION = """
+CREATE OR REPLACE FUNCTION acceptance_full() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'no room, says the acceptance suite' USING ERRCODE = 'disk_full'; END $$
+"""
+TRIGGER = """
+CREATE OR REPLACE TRIGGER acceptance_full BEFORE INSERT ON effects
+FOR EACH ROW WHEN (NEW.key = '{}') EXECUTE FUNCTION acceptance_full()
+"""
+
+
+@contextmanager
+def without_room(database: Database, key: str) -> Iterator[None]:
+    """PostgreSQL has no room for the effects of one key; a run that died leaves what hits no other."""
+    database.rows(FUNCTION)
+    try:
+        database.rows(TRIGGER.format(key))
+        yield
+    finally:
+        database.rows("DROP FUNCTION acceptance_full CASCADE")
 
 
 @contextmanager
 def renamed(
-    cluster: Cluster, database: Database, journal: Journal, timeline: Timeline, lasts_s: float = 0.0
+    cluster: Cluster, database: Database, journal: Journal, timeline: Timeline, lasts_s: float
 ) -> Iterator[Fault]:
     """A column that the handler needs has another name, until the block ends."""
     target = system.POSTGRES

@@ -12,7 +12,7 @@ from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults import Faults
-from acceptance.harness.schema import renamed
+from acceptance.harness.schema import without_room
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
@@ -40,7 +40,7 @@ def test_what_kafka_lost_before_it_was_applied_is_sent_again(
     _, broker = faults.begin(system.KAFKA)
     there = {"namespace": broker.namespace, "pod": broker.name}
     before = topic.offsets()
-    with renamed(cluster, database, faults.journal, watched):
+    with without_room(database, account.key):
         deleted = publish(agent, account.key)
         waiting.until("them to be in Kafka", partial(require_grown, topic, before, len(deleted)), PUBLISHED_S)
         for partition, end in topic.offsets().items():
