@@ -6,18 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from acceptance.harness import schema
 from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError, UnmetError
 from acceptance.harness.topic import Topic
 
-FUNCTION = """
-CREATE OR REPLACE FUNCTION acceptance_refuse() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN RAISE EXCEPTION 'refused by the acceptance suite'; END $$
-"""
-TRIGGER = """
-CREATE OR REPLACE TRIGGER acceptance_refuse BEFORE INSERT ON processed_events
-FOR EACH ROW WHEN (NEW.id = '{}') EXECUTE FUNCTION acceptance_refuse()
-"""
 RECORDED = "SELECT reason, attempts, original FROM dead_letters WHERE id = $1"
 
 
@@ -33,12 +26,11 @@ class DeadLetter:
 @contextmanager
 def refused(database: Database, event_id: str) -> Iterator[None]:
     """PostgreSQL raises whenever one event is to be applied; a run that died leaves what hits no other event."""
-    database.rows(FUNCTION)
     try:
-        database.rows(TRIGGER.format(event_id))
+        schema.refuse(database, "processed_events", f"id = '{event_id}'", "raise_exception")
         yield
     finally:
-        database.rows("DROP FUNCTION acceptance_refuse CASCADE")
+        database.rows(schema.REFUSE_NO_MORE)
 
 
 def in_table(database: Database, event_id: str) -> DeadLetter:

@@ -3,7 +3,8 @@
 import fcntl
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -53,6 +54,15 @@ class Journal:
             except Exception as error:
                 raise UndoIncompleteError(f"{_told(entry)}: {error}; noted in {self._path}") from error
             self._append({"id": entry_id, "done": True})
+
+    @contextmanager
+    def promised(self, action: str, **arguments: Any) -> Iterator[None]:
+        """Write down how to undo what a block does, and undo it after the block in any case."""
+        entry = self.promise(action, **arguments)
+        try:
+            yield
+        finally:
+            self.undo(entry)
 
     def undo_all(self) -> list[str]:
         """Undo what is still open, newest first, each even if another fails; what was undone.

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 from acceptance.harness import system
 from acceptance.harness.cluster import Cluster
@@ -46,27 +47,22 @@ def revised(faults: Faults, variables: dict[str, str]) -> Iterator[Pod]:
     as_it_was = {"op": "replace", "path": ENV, "value": container["env"]}
     others = [one for one in container["env"] if one["name"] not in variables]
     changed = [*others, *({"name": name, "value": value} for name, value in variables.items())]
-    entry = faults.journal.promise("patch", namespace=system.NAMESPACE, reference=reference, operations=[as_it_was])
-    try:
-        cluster.patch(system.NAMESPACE, reference, [{**as_it_was, "value": changed}])
+    there = {"namespace": system.NAMESPACE, "reference": reference}
+    with faults.journal.promised("patch", operations=[as_it_was], **there):
+        cluster.patch(operations=[{**as_it_was, "value": changed}], **there)
         new = faults.waiting.until("a pod of the new revision", partial(_other_than, cluster, old), CREATED_S)
         faults.waiting.until("its sidecar to be ready", partial(_require_sidecar, cluster, new), STARTED_S)
         yield new
-    finally:
-        faults.journal.undo(entry)
 
 
 @contextmanager
 def refused(faults: Faults, pod: Pod) -> Iterator[None]:
     """PostgreSQL ends the connections of one pod, and refuses new ones from there."""
     postgres = faults.begin(system.POSTGRES)[1]
-    there = {"namespace": postgres.namespace, "pod": postgres.name, "arguments": [pod.ip]}
-    entry = faults.journal.promise("exec", script=ADMIT, **there)
-    try:
-        faults.cluster.execute(postgres.namespace, postgres.name, REFUSE, [pod.ip])
+    there: dict[str, Any] = {"namespace": postgres.namespace, "pod": postgres.name, "arguments": [pod.ip]}
+    with faults.journal.promised("exec", script=ADMIT, **there):
+        faults.cluster.execute(script=REFUSE, **there)
         yield
-    finally:
-        faults.journal.undo(entry)
 
 
 def require_gone(cluster: Cluster, pod: Pod) -> None:

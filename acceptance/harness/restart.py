@@ -37,7 +37,7 @@ def scaled(
     """A Deployment with so many ready pods, none for 0; it is scaled back in any case."""
     workload = find(cluster, target.namespace, target.name)
     as_it_was = {"op": "replace", "path": "/spec/replicas", "value": workload.desired}
-    entry = journal.promise("patch", namespace=workload.namespace, reference=workload.reference, operations=[as_it_was])
+    there = {"namespace": workload.namespace, "reference": workload.reference}
 
     def with_so_many() -> None:
         pods = [pod.name for pod in cluster.pods(workload.namespace, workload.selector)]
@@ -46,12 +46,10 @@ def scaled(
         if replicas:
             require_ready(cluster, workload.namespace, workload.name)
 
-    try:
-        cluster.patch(workload.namespace, workload.reference, [{**as_it_was, "value": replicas}])
+    with journal.promised("patch", operations=[as_it_was], **there):
+        cluster.patch(operations=[{**as_it_was, "value": replicas}], **there)
         waiting.until(f"{replicas} pods of {workload.name}", with_so_many, within_s)
         yield
-    finally:
-        journal.undo(entry)
 
 
 def until_new(cluster: Cluster, workload: Workload, old: set[str], waiting: Waiting, within_s: float) -> None:

@@ -20,24 +20,28 @@ DO $$ BEGIN
 END $$
 """
 FUNCTION = """
-CREATE OR REPLACE FUNCTION acceptance_full() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN RAISE EXCEPTION 'no room, says the acceptance suite' USING ERRCODE = 'disk_full'; END $$
+CREATE OR REPLACE FUNCTION acceptance_refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'refused by the acceptance suite' USING ERRCODE = '{}'; END $$
 """
 TRIGGER = """
-CREATE OR REPLACE TRIGGER acceptance_full BEFORE INSERT ON effects
-FOR EACH ROW WHEN (NEW.key = '{}') EXECUTE FUNCTION acceptance_full()
+CREATE OR REPLACE TRIGGER acceptance_refuse BEFORE INSERT ON {}
+FOR EACH ROW WHEN (NEW.{}) EXECUTE FUNCTION acceptance_refuse()
 """
+REFUSE_NO_MORE = "DROP FUNCTION IF EXISTS acceptance_refuse CASCADE"
+
+
+def refuse(database: Database, table: str, rows: str, condition: str) -> None:
+    """From now on PostgreSQL raises a condition, by its name, when such a row is to be inserted."""
+    database.rows(FUNCTION.format(condition))
+    database.rows(TRIGGER.format(table, rows))
 
 
 @contextmanager
-def without_room(database: Database, key: str) -> Iterator[None]:
-    """PostgreSQL has no room for the effects of one key; a run that died leaves what hits no other."""
-    database.rows(FUNCTION)
-    try:
-        database.rows(TRIGGER.format(key))
+def without_room(cluster: Cluster, database: Database, journal: Journal, key: str) -> Iterator[None]:
+    """PostgreSQL has no room for the effects of one key: its events wait, and those behind them in their partition."""
+    with journal.promised("query", **_told(cluster, REFUSE_NO_MORE)):
+        refuse(database, "effects", f"key = '{key}'", "disk_full")
         yield
-    finally:
-        database.rows("DROP FUNCTION acceptance_full CASCADE")
 
 
 @contextmanager
@@ -45,15 +49,19 @@ def renamed(
     cluster: Cluster, database: Database, journal: Journal, timeline: Timeline, lasts_s: float
 ) -> Iterator[Fault]:
     """A column that the handler needs has another name, until the block ends."""
+    fault = Fault(system.POSTGRES, timeline, lasts_s)
+    try:
+        with journal.promised("query", **_told(cluster, RENAME_BACK)):
+            database.rows(RENAME)
+            fault.bites("renamed: effects.amount")
+            yield fault
+    finally:
+        fault.undone = timeline.note("fault", "undone", "effects.amount")
+
+
+def _told(cluster: Cluster, statement: str) -> dict[str, str]:
+    """A statement as the journal keeps it. Raises EnvironmentNotReadyError where PostgreSQL is not ours."""
     target = system.POSTGRES
     require_allowed(find(cluster, target.namespace, target.name), frozenset())
     name = system.component_metadata(cluster, system.STATESTORE).get("database", "postgres")
-    undo = journal.promise("query", **vars(target), database=name, statement=RENAME_BACK)
-    fault = Fault(target, timeline, lasts_s)
-    try:
-        database.rows(RENAME)
-        fault.bites("renamed: effects.amount")
-        yield fault
-    finally:
-        journal.undo(undo)
-        fault.undone = timeline.note("fault", "undone", "effects.amount")
+    return {**vars(target), "database": name, "statement": statement}

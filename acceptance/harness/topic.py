@@ -47,9 +47,5 @@ class Topic:
         answer: dict[str, Any] = self.toolbox.run("inflate", wanted, timeout_s=PRODUCED_S)
         return answer
 
-    def truncate(self, partition: int, offset: int) -> None:
-        """Have the broker delete what a partition has before an offset."""
-        self.toolbox.run("topic", "truncate", self._wanted(partition=partition, offset=offset, within_s=0))
-
     def _wanted(self, **more: object) -> str:
         return json.dumps({"brokers": self.brokers, "group": self.group, "topic": self.name, **more})

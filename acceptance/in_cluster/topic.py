@@ -1,7 +1,4 @@
-"""Reads a topic by a consumer of its own: `offsets` prints where it ends, `find` the record that carries an id.
-
-`truncate` has the broker delete what a partition has before an offset.
-"""
+"""Reads a topic by a consumer of its own: `offsets` prints where it ends, `find` the record that carries an id."""
 
 import asyncio
 import json
@@ -10,17 +7,13 @@ import time
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]  # ships no types
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete  # type: ignore[import-untyped]  # ships no types
+from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]  # ships no types
 
 ANSWERED_S = 8
 
 
 async def main(command: str, wanted: dict[str, Any]) -> None:
-    """Print one JSON object; `null` when no record with the id came in time, or none is asked for."""
-    if command == "truncate":
-        await truncate(wanted)
-        print("null")
-        return
+    """Print one JSON object; `null` when no record with the id came in time."""
     consumer = AIOKafkaConsumer(bootstrap_servers=wanted["brokers"], group_id=wanted["group"], enable_auto_commit=False)
     await consumer.start()
     try:
@@ -32,17 +25,6 @@ async def main(command: str, wanted: dict[str, Any]) -> None:
             print(json.dumps(await find(consumer, partitions, wanted)))
     finally:
         await consumer.stop()
-
-
-async def truncate(wanted: dict[str, Any]) -> None:
-    """Delete what is before an offset."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=wanted["brokers"])
-    await admin.start()
-    try:
-        until = RecordsToDelete(wanted["offset"])
-        await admin.delete_records({TopicPartition(wanted["topic"], wanted["partition"]): until})
-    finally:
-        await admin.close()
 
 
 async def partitions_of(topic: str, brokers: str) -> list[TopicPartition]:

@@ -46,15 +46,11 @@ def serve_degraded(cluster: Cluster, agent: Api, waiting: Waiting, journal: Jour
         return
     # Before anything is promised: undoing would overwrite a probe that is neither of the two.
     cluster.patch(system.NAMESPACE, reference, [strict])
-    entry = journal.promise(
-        "patch", namespace=system.NAMESPACE, reference=reference, operations=[{**strict, "op": "add"}]
-    )
-    cluster.patch(system.NAMESPACE, reference, [strict, degrade])
-    try:
+    as_it_was = [{**strict, "op": "add"}]
+    with journal.promised("patch", namespace=system.NAMESPACE, reference=reference, operations=as_it_was):
+        cluster.patch(system.NAMESPACE, reference, [strict, degrade])
         system.until_steady(cluster, agent, waiting, ROLLED_OUT_S)
         yield
-    finally:
-        journal.undo(entry)
     system.until_steady(cluster, agent, waiting, ROLLED_OUT_S)
 
 

@@ -7,6 +7,7 @@ from acceptance.conftest import Measure, Within
 from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.api import Api
+from acceptance.harness.broker import CREATE, DELETE, EMPTY, Broker
 from acceptance.harness.catalogue import proves
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
@@ -19,9 +20,6 @@ from acceptance.harness.waiting import Waiting
 
 EVENTS = 20
 PUBLISHED_S = 15
-TOPICS = "KAFKA_HEAP_OPTS=-Xmx64m exec /opt/kafka/bin/kafka-topics.sh --bootstrap-server"
-DELETE = f'{TOPICS} "$1" --delete --topic "$2"'
-CREATE = f'{TOPICS} "$1" --create --if-not-exists --topic "$2" --partitions "$3" --config compression.type=uncompressed'
 
 
 @proves("endurance-records-lost")
@@ -37,23 +35,19 @@ def test_what_kafka_lost_before_it_was_applied_is_sent_again(
     measure: Measure,
     within: Within,
 ) -> None:
-    _, broker = faults.begin(system.KAFKA)
-    there = {"namespace": broker.namespace, "pod": broker.name}
+    broker = Broker(faults, faults.begin(system.KAFKA)[1], topic)
     before = topic.offsets()
-    with without_room(database, account.key):
+    with without_room(cluster, database, faults.journal, account.key):
         deleted = publish(agent, account.key)
         waiting.until("them to be in Kafka", partial(require_grown, topic, before, len(deleted)), PUBLISHED_S)
-        for partition, end in topic.offsets().items():
-            topic.truncate(int(partition), end)
+        broker.run(EMPTY, *before)
         watched.note("fault", "deleted by retention", f"{len(deleted)} events")
 
         dropped = publish(agent, account.key)
         both = len(deleted) + len(dropped)
         waiting.until("the others to be in Kafka", partial(require_grown, topic, before, both), PUBLISHED_S)
-        name = [topic.brokers, topic.name]
-        create = faults.journal.promise("exec", script=CREATE, arguments=[*name, str(len(before))], **there)
-        cluster.execute(script=DELETE, arguments=name, **there)
-        faults.journal.undo(create)
+        with broker.promised(CREATE, str(len(before))):
+            broker.run(DELETE)
         expect(not any(topic.offsets().values()), "an empty topic", topic.offsets())
         watched.note("fault", "deleted and made anew", topic.name)
     within("applied_s", "all to be applied", partial(account.require_applied, deleted | dropped))

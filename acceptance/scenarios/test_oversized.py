@@ -9,6 +9,7 @@ from uuid import uuid4
 from acceptance.conftest import Bound, Measure, Within
 from acceptance.harness import system
 from acceptance.harness.account import Account
+from acceptance.harness.broker import COMPRESS, EMPTY, Broker
 from acceptance.harness.catalogue import proves
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
@@ -22,10 +23,6 @@ from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 
 PARTITION, UNPACKED_MIB = 0, 300
-COMPRESS = """
-KAFKA_HEAP_OPTS=-Xmx64m exec /opt/kafka/bin/kafka-configs.sh --bootstrap-server "$1" --alter \
-    --entity-type topics --entity-name "$2" --add-config compression.type="$3"
-"""
 
 
 @proves("endurance-record-too-large")
@@ -65,23 +62,16 @@ class Poison(NamedTuple):
 def poisoned(faults: Faults, topic: Topic, timeline: Timeline) -> Iterator[Poison]:
     """A record that unpacks to more than the sidecar may take, in a topic that takes what producers compress.
 
-    Afterwards the record is deleted, for who reads the topic from its start, and the agent's pod is replaced, whose
+    Afterwards the partition is emptied, for who reads the topic from its start, and the agent's pod is replaced, whose
     sidecar was restarted so often that kubelet would let it wait for minutes the next time.
     """
-    _, broker = faults.begin(system.KAFKA)
+    broker = Broker(faults, faults.begin(system.KAFKA)[1], topic)
     pod = system.agent_pod(faults.cluster)
-    there = {"namespace": broker.namespace, "pod": broker.name, "script": COMPRESS}
-    replacement = faults.journal.promise("replace", namespace=pod.namespace, name=pod.name)
-    entry = faults.journal.promise("exec", arguments=[topic.brokers, topic.name, "uncompressed"], **there)
-    try:
-        faults.cluster.execute(arguments=[topic.brokers, topic.name, "producer"], **there)
-        told = topic.inflate(PARTITION, "gzip", UNPACKED_MIB)
-        at = timeline.note("fault", "written", f"{told['bytes']} bytes that unpack to {UNPACKED_MIB} MiB")
-    finally:
-        faults.journal.undo(entry)
-    expect(not told["error"], "the broker to take the record", told)
-    try:
+    replaced = faults.journal.promised("replace", namespace=pod.namespace, name=pod.name)
+    with replaced, broker.promised(EMPTY, str(PARTITION)):
+        with broker.promised(COMPRESS, "uncompressed"):
+            broker.run(COMPRESS, "producer")
+            told = topic.inflate(PARTITION, "gzip", UNPACKED_MIB)
+            at = timeline.note("fault", "written", f"{told['bytes']} bytes that unpack to {UNPACKED_MIB} MiB")
+        expect(not told["error"], "the broker to take the record", told)
         yield Poison(told["offset"], at)
-    finally:
-        topic.truncate(PARTITION, told["offset"] + 1)
-        faults.journal.undo(replacement)
