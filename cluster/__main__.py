@@ -1,13 +1,13 @@
 """`python3 -m cluster COMMAND`: what the Makefile's targets run."""
 
 import os
-import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
 from cluster import agent_image, context, dapr, debian, engine, images, kind, minikube, tools
-from cluster.console import SurroundingsError, fail, phase, print_phases, run, say
+from cluster.console import SurroundingsError, fail, phase, print_phases, run, say, speaking_for
 from cluster.deploy import Deployment, send_event
 from cluster.doctor import problems
 from cluster.lock import only_one
@@ -29,21 +29,22 @@ def up() -> None:
     where = provider()
     with phase("Look around"):
         doctor()
-    with phase("Docker engine"):
-        engine_was_started = engine.ensure()
-        say("    a Docker engine answers")
+    engine_was_started = not engine.answers()
     if images.are_local():
-        with phase("Images, from package registries"):
-            if not shutil.which("debootstrap"):
-                debian.install(["debootstrap"])
-            images.make()
+        with phase("Docker engine, and images from package registries"):
+            images.make()  # what needs no engine is built while one is installed
+    else:
+        with phase("Docker engine"):
+            engine.ensure()
     with phase("Python's tools"):
         run(["make", "--no-print-directory", ".venv/installed"], cwd=CHECKOUT)
     with phase("Tools"):
         tools.ensure([where.__name__.rpartition(".")[2], "kubectl", "helm"])
-    with phase("Cluster"):
+    with phase("Cluster, and the agent's image"), ThreadPoolExecutor(1) as beside:
+        building = beside.submit(build_agent)
         context.remember()
         where.ensure(engine_was_started=engine_was_started)
+        building.result()
     image = load_agent()
     with phase("Dapr"):
         dapr.ensure(where.CONTEXT)
@@ -54,6 +55,12 @@ def up() -> None:
 def deploy() -> None:
     """Build the agent's image, apply the overlay, roll out what changed, and show that it works."""
     apply(load_agent())
+
+
+def build_agent() -> None:
+    """Build the agent's image beside something else: mostly it waits for PyPI."""
+    with speaking_for("agent"):
+        agent_image.build()
 
 
 def load_agent() -> str:

@@ -18,6 +18,16 @@ PORT = int(os.environ.get("PORT", "8080"))
 OWNED = STATE / "kind-node"
 NOT_OURS = f"this project did not make the kind cluster {NAME}; remove it: kind delete cluster --name {NAME}"
 COMPLETE = "fastapi-dapr-agent/complete=true"
+SUBNETS = ("10.96.0.0/16", "10.244.0.0/16")
+"""Of Services and pods, as kind has them by itself."""
+# While an endpoint comes or goes, what a pod sends to a Service or a pod may find no rule and no route, and leaves the
+# node. Where a proxy answers all that comes by, clients of Kafka have read its "HTTP" as a length: 1.2 GB.
+KEEP_IN = """
+for subnet; do
+    rule="FORWARD --out-interface eth0 --destination $subnet --protocol tcp --jump REJECT --reject-with tcp-reset"
+    iptables --check $rule 2>/dev/null || iptables --insert $rule || exit
+done
+"""
 
 
 def container() -> str | None:
@@ -55,6 +65,7 @@ def ensure(*, engine_was_started: bool) -> None:
         say(f"    the cluster {NAME} is there")
         if images.are_local():
             images.make("--into", NODE)
+        keep_in()
         return
     if container():
         say(f"    the cluster {NAME} is not whole (its creation was interrupted, or the engine ended): it is made anew")
@@ -71,7 +82,13 @@ def ensure(*, engine_was_started: bool) -> None:
         )
         run(["kind", "create", "cluster", "--name", NAME, "--image", node, "--config", config.name, "--wait", "120s"])
     OWNED.write_text(container() or "")
+    keep_in()
     run(["kubectl", "--context", CONTEXT, "label", "nodes", "--all", "--overwrite", COMPLETE])
+
+
+def keep_in() -> None:
+    """Let no connection of a pod to a Service or a pod leave the node. Raises CommandError."""
+    run(["docker", "exec", NODE, "sh", "-c", KEEP_IN, "sh", *SUBNETS])
 
 
 def load(names: Sequence[str], key: str) -> None:

@@ -1,9 +1,11 @@
 """`python3 -m images [PART ...] [--into NODE]`: builds what is missing, and links tools and chart to one place."""
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
+from cluster import debian, engine
 from cluster.console import SurroundingsError, fail, say
 from cluster.lock import only_one
 from cluster.paths import CHART, TOOLS
@@ -26,6 +28,13 @@ def link(name: Path, target: Path) -> None:
     name.symlink_to(target)
 
 
+def ensure_engine() -> None:
+    """Make sure of what makes images: a Docker engine that answers, and debootstrap. Raises SurroundingsError."""
+    engine.ensure()
+    if not shutil.which("debootstrap"):
+        debian.install(["debootstrap"])
+
+
 def main() -> int:
     """Build everything, or only the parts that are named; returns the exit code."""
     known: dict[str, Part] = parts()
@@ -37,7 +46,7 @@ def main() -> int:
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
     try:
         with only_one("images"):
-            build_all({name: known[name] for name in options.parts} if options.parts else known)
+            build_all({name: known[name] for name in options.parts} if options.parts else known, ensure_engine)
             if not options.parts:
                 bake(known)
             if options.into:

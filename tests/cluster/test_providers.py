@@ -50,6 +50,17 @@ def test_a_cluster_that_died_with_the_engine_is_made_anew(stand_in: StandIn) -> 
     assert calls.read_text().startswith("delete cluster --name fastapi-dapr-agent\ncreate cluster")
 
 
+@pytest.mark.parametrize("is_new", [True, False], ids=["made", "there already"])
+def test_what_is_meant_for_a_service_or_a_pod_does_not_leave_the_node(stand_in: StandIn, *, is_new: bool) -> None:
+    kind.OWNED.parent.mkdir(exist_ok=True)
+    calls = stand_in("docker", 'case "$*" in *inspect*) echo 0123456789ab;; esac')
+    stand_in("kubectl", f'case "$*" in *get*) exit {int(is_new)};; esac; echo node')
+    stand_in("kind")
+    kind.ensure(engine_was_started=False)
+    for subnet in kind.SUBNETS:
+        assert subnet in calls.read_text()
+
+
 def test_an_image_is_loaded_once_per_content(stand_in: StandIn) -> None:
     stand_in("docker", "echo 0123456789ab")
     calls = stand_in("kind")

@@ -7,7 +7,7 @@ import pytest
 from cluster import agent_image
 from images import recipe
 
-DAPR = ("operator", "sentry", "placement", "scheduler", "injector", "daprd")
+DAPR = ("operator", "sentry", "injector", "daprd")
 # version -> the parts that must be built again; what is not listed must keep its key
 DEPENDENTS = {
     "kafka": {"maven.kafka", "image.kafka"},
