@@ -124,12 +124,12 @@ dead-letters: ## list the events that were given up, and why
 	$(AGENT) dead-letters
 
 .PHONY: replay
-replay: ## send a dead letter again: make replay ID=...
+replay: ## send a dead letter again: make replay ID=... (SOURCE=... of several)
 	@if [[ -z $$ID ]]; then echo "error: which one? make replay ID=..., see make dead-letters" >&2; exit 1; fi
-	$(AGENT) replay "$$ID"
+	$(AGENT) replay "$$ID" $${SOURCE+"$$SOURCE"}
 
 .PHONY: skip
-skip: ## pass over a record that the sidecar cannot take, as /ready names it: make skip PARTITION=3 OFFSET=17
+skip: ## pass over a batch that the sidecar cannot take, as /ready names it: make skip PARTITION=agent-events/3 OFFSET=17
 	@if [[ -z $$PARTITION || -z $$OFFSET ]]; then echo "error: which one? make skip PARTITION=... OFFSET=..., see /ready" >&2; exit 1; fi
 	$(AGENT) skip "$$PARTITION" "$$OFFSET"
 

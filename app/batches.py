@@ -10,6 +10,8 @@ BATCH = struct.Struct(">qiibIhi")
 # then two times, producer's id and epoch, and sequence, and the number of records
 RECORDS = struct.Struct(">i")
 RECORDS_AT = 57
+HEADER_BYTES = RECORDS_AT + RECORDS.size
+CHECKED_FROM = 21
 OLD_CODEC_AT = 17
 LENGTH_FROM = 12
 CONTROL = 0x20
@@ -17,8 +19,9 @@ NEWEST = 2
 
 
 class Batch(NamedTuple):
-    """A batch: its last offset, bytes in the log, codec, and whether there is anything in it for a consumer."""
+    """A batch: its offsets, bytes in the log, codec, and whether there is anything in it for a consumer."""
 
+    first: int
     last: int
     size: int
     codec: str
@@ -28,7 +31,7 @@ class Batch(NamedTuple):
 def read(log: bytes) -> Iterator[Batch]:
     """Read the headers of the batches of a log; of the last batch the end may be missing."""
     at = 0
-    while at + RECORDS_AT + RECORDS.size <= len(log):
+    while at + HEADER_BYTES <= len(log):
         base, length, _, magic, _, attributes, distance = BATCH.unpack_from(log, at)
         if length <= 0:
             return
@@ -37,5 +40,5 @@ def read(log: bytes) -> Iterator[Batch]:
         else:
             (records,) = RECORDS.unpack_from(log, at + RECORDS_AT)
             codec, last, has_records = attributes, base + distance, records > 0 and not attributes & CONTROL
-        yield Batch(last, LENGTH_FROM + length, CODECS[min(codec & 7, len(CODECS) - 1)], has_records)
+        yield Batch(base, last, LENGTH_FROM + length, CODECS[min(codec & 7, len(CODECS) - 1)], has_records)
         at += LENGTH_FROM + length

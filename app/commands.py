@@ -1,16 +1,12 @@
 """What an operator asks of the agent on the command line."""
 
-from app import dead_letters, effects, membership
+from app import dead_letters, effects
 from app.config import Settings
 from app.dapr import TOPIC, Sidecar
 from app.database import Database
 from app.errors import ServiceError
-from app.group import Group, Partition
-from app.kafka import Kafka
-from app.letter import DeadLetter
+from app.letter import MAX_RECORD_BYTES
 
-GROUP_SECONDS = 30
-"""The members of a group agree anew when one joins."""
 HEADINGS = ("ID", "PARTITION:OFFSET", "ATTEMPTS", "REASON", "RECORDED", "REPLAYED", "SOURCE", "COMPLETE")
 
 
@@ -23,48 +19,35 @@ async def list_dead_letters(settings: Settings) -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in table)
 
 
-async def replay(settings: Settings, event_id: str) -> str:
+async def replay(settings: Settings, event_id: str, source: str | None = None) -> str:
     """Publish a dead letter's original record again, all its attempts given back, and say so.
 
-    ServiceError when there is no such dead letter or only its beginning, or without the database or the sidecar.
+    ServiceError when there is no such dead letter, or only its beginning, or one of several sources, none of them
+    given; or without the database or the sidecar.
     """
     async with (
         Database(settings) as database,
         Sidecar(settings) as sidecar,
     ):
-        letter = await dead_letters.find(database, event_id)
+        if source is None:
+            found = await dead_letters.sources(database, event_id)
+            if len(found) > 1:
+                several = f"{event_id} came from several sources, SOURCE is to name one: {', '.join(found)}"
+                raise ServiceError(409, several)
+            source = "".join(found)
+        letter = await dead_letters.find(database, event_id, source)
         if letter is None:
-            raise ServiceError(404, f"there is no dead letter {event_id}")
+            raise ServiceError(404, f"there is no dead letter {event_id}{source and f' of {source}'}")
         if letter["size"] is not None:
             place = f"the whole is at {letter['position'].rpartition('/')[0] or 'an unknown position'}"
             raise ServiceError(409, f"only the beginning of {event_id} was kept, of {letter['size']} bytes: {place}")
+        if len(letter["original"]) > MAX_RECORD_BYTES:
+            raise ServiceError(409, f"{event_id} has {len(letter['original'])} bytes, more than the sidecar sends")
         # first: the handler takes a failure that it knows for one that is done with
         await effects.forget_failures(database, letter["id"], letter["source"])
         await sidecar.publish(TOPIC, letter["original"], letter["key"])
         await dead_letters.record_replay(database, letter["position"])
-    return f"replayed {event_id}: {len(letter['original'])} bytes to {TOPIC}"
-
-
-async def skip(settings: Settings, partition: str, offset: str) -> str:
-    """Let the consumer group go on behind a record that the sidecar cannot take, and put that on record.
-
-    ServiceError when the group does not wait there, or without the database or the brokers.
-    """
-    for name, value in (("partition", partition), ("offset", offset)):
-        if not value.isdecimal():
-            raise ServiceError(422, f"{name}: expected a number, got {value!r}")
-    place, at = Partition(TOPIC, int(partition)), int(offset)
-    async with Database(settings) as database, Kafka(settings.kafka_brokers, GROUP_SECONDS) as kafka:
-        group = Group(kafka, settings.kafka_consumer_group)
-        position = (await group.positions()).get(place)
-        if position is None:
-            raise ServiceError(404, f"there is no {place}, or it has no leader")
-        waits_at = max(position.committed, position.start)
-        if at != waits_at or at == position.end:
-            raise ServiceError(409, f"{place} goes on at offset {waits_at} of {position.end}, not at {at}")
-        await dead_letters.record(database, DeadLetter.passed_over(place.number, at))
-        await membership.go_on(kafka, group, place, at + 1)
-    return f"{place} goes on at offset {at + 1}; `make dead-letters` lists the record that was passed over"
+    return f"replayed {event_id}{source and f' of {source}'}: {len(letter['original'])} bytes to {TOPIC}"
 
 
 def _cell(value: object) -> str:

@@ -1,6 +1,7 @@
-"""Writes one compressed record that unpacks to many times its size, as any producer may; prints what the broker says.
+"""Writes a compressed batch that unpacks to many times its size, as any producer may; prints what the broker says.
 
-Argument, a JSON object: brokers, topic, partition, codec (gzip or zstd), mib (size of the record's value, unpacked).
+Its two records are a large one and a small one behind it, which a consumer gets with the other or not at all.
+Argument, a JSON object: brokers, topic, partition, codec (gzip or zstd), mib (size of the first value, unpacked).
 Answer, a JSON object: error (Kafka's name for it, empty when the broker took the record), offset, bytes (as sent).
 """
 
@@ -19,6 +20,7 @@ from aiokafka.record.util import calc_crc32c  # type: ignore[import-untyped]  # 
 CHUNK = 128 * 1024
 CODECS = {"gzip": 1, "zstd": 4}
 PRODUCE, VERSION = 0, 7
+RECORDS = 2
 TIMEOUT_MS = 30_000
 
 
@@ -32,21 +34,22 @@ def varint(number: int) -> bytes:
 
 
 def pieces(size: int) -> Iterator[tuple[bytes, int]]:
-    """One record without key, its value `size` times the letter x: text, and how often it comes."""
-    value = b"\x00" + varint(0) + varint(0) + varint(-1) + varint(size)
-    yield varint(len(value) + size + 1) + value, 1
-    yield from ((b"x", min(CHUNK, size - done)) for done in range(0, size, CHUNK))
-    yield varint(0), 1
+    """Records without key, their values `size` times the letter x, and that letter: text, and how often it comes."""
+    for number, letters in enumerate((size, *[1] * (RECORDS - 1))):
+        head = b"\x00" + varint(0) + varint(number) + varint(-1) + varint(letters)
+        yield varint(len(head) + letters + 1) + head, 1
+        yield from ((b"x", min(CHUNK, letters - done)) for done in range(0, letters, CHUNK))
+        yield varint(0), 1
 
 
 def gzip(size: int) -> bytes:
-    """The record, by gzip."""
+    """The records, by gzip."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     return b"".join(packer.compress(text * times) for text, times in pieces(size)) + packer.flush()
 
 
 def zstd(size: int) -> bytes:
-    """The record, by zstd: what is repeated is four bytes (RFC 8878, 3.1.1.2)."""
+    """The records, by zstd: what is repeated is four bytes (RFC 8878, 3.1.1.2)."""
     headers, texts = [], []
     for text, times in pieces(size):
         repeated = times > 1
@@ -58,8 +61,8 @@ def zstd(size: int) -> bytes:
 
 
 def batch(codec: str, packed: bytes) -> bytes:
-    """A batch of one record (magic 2)."""
-    body = struct.pack(">hiqqqhii", CODECS[codec], 0, 0, 0, -1, -1, -1, 1) + packed
+    """A batch of records (magic 2)."""
+    body = struct.pack(">hiqqqhii", CODECS[codec], RECORDS - 1, 0, 0, -1, -1, -1, RECORDS) + packed
     return struct.pack(">qiibI", 0, len(body) + 9, -1, 2, calc_crc32c(body)) + body
 
 
@@ -85,7 +88,7 @@ async def leader(wanted: dict[str, Any]) -> tuple[str, int]:
 
 
 async def main(wanted: dict[str, Any]) -> None:
-    """Write the record, and print what became of it."""
+    """Write the batch, and print what became of it."""
     packed = {"gzip": gzip, "zstd": zstd}[wanted["codec"]](wanted["mib"] * 2**20)
     records = batch(wanted["codec"], packed)
     reader, writer = await asyncio.open_connection(*await leader(wanted))

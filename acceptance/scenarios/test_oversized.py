@@ -22,7 +22,7 @@ from acceptance.harness.timeline import Timeline
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 
-PARTITION, UNPACKED_MIB = 0, 300
+PARTITION, UNPACKED_MIB, RECORDS = 0, 300, 2
 
 
 @proves("endurance-record-too-large")
@@ -38,16 +38,20 @@ def test_a_record_that_no_sidecar_can_take_is_named_and_can_be_passed_over(
     measure: Measure,
     within: Within,
 ) -> None:
-    event_id = uuid4().hex
-    with poisoned(faults, topic, watched) as poison:
-        topic.write([Record(cloud_event(event_id, account.key), partition=PARTITION)])
-        naming = partial(named, watched, "events", poison.at, f"at offset {poison.offset}")
-        noticed = waiting.until(f"/ready to name offset {poison.offset}", naming, bound("noticed_s"))
-        said = system.command(cluster, "skip", str(PARTITION), str(poison.offset))
-        expect(f"goes on at offset {poison.offset + 1}" in said, "`python -m app skip` to say where it goes on", said)
-        within("applied_s", "the event behind it to be applied", partial(account.require_applied, {event_id}))
-    within("recorded_s", "it to be on record", partial(in_table, database, f"position:{PARTITION}:{poison.offset}"))
-    measure("noticed_s", noticed - poison.at)
+    ids = [uuid4().hex for _ in range(2)]
+    between, behind = (Record(cloud_event(one, account.key), partition=PARTITION) for one in ids)
+    with poisoned(faults, topic, watched, between) as (first, second):
+        topic.write([behind])
+        naming = partial(named, watched, "events", first.at, f"at offset {first.offset}")
+        noticed = waiting.until(f"/ready to name offset {first.offset}", naming, bound("noticed_s"))
+        # what is between them the sidecar fetches together with the second, and so never takes
+        for poison, waits_at in ((first, first.offset), (second, second.offset - 1)):
+            said = system.command(cluster, "skip", f"{topic.name}/{PARTITION}", str(waits_at))
+            expect(f"at offset {poison.offset + RECORDS}" in said, "`python -m app skip` to say where it goes on", said)
+        within("applied_s", "the events between and behind to be applied", partial(account.require_applied, set(ids)))
+    for poison in (first, second):
+        within("recorded_s", "it to be on record", partial(in_table, database, f"position:{PARTITION}:{poison.offset}"))
+    measure("noticed_s", noticed - first.at)
     measure("applied_twice", account.twice())
 
 
@@ -59,8 +63,8 @@ class Poison(NamedTuple):
 
 
 @contextmanager
-def poisoned(faults: Faults, topic: Topic, timeline: Timeline) -> Iterator[Poison]:
-    """A record that unpacks to more than the sidecar may take, in a topic that takes what producers compress.
+def poisoned(faults: Faults, topic: Topic, timeline: Timeline, between: Record) -> Iterator[tuple[Poison, Poison]]:
+    """Two batches that unpack to more than the sidecar may take, in a topic that takes what producers compress.
 
     Afterwards the partition is emptied, for who reads the topic from its start, and the agent's pod is replaced, whose
     sidecar was restarted so often that kubelet would let it wait for minutes the next time.
@@ -71,7 +75,15 @@ def poisoned(faults: Faults, topic: Topic, timeline: Timeline) -> Iterator[Poiso
     with replaced, broker.promised(EMPTY, str(PARTITION)):
         with broker.promised(COMPRESS, "uncompressed"):
             broker.run(COMPRESS, "producer")
-            told = topic.inflate(PARTITION, "gzip", UNPACKED_MIB)
-            at = timeline.note("fault", "written", f"{told['bytes']} bytes that unpack to {UNPACKED_MIB} MiB")
-        expect(not told["error"], "the broker to take the record", told)
-        yield Poison(told["offset"], at)
+            first = inflated(topic, timeline, "gzip")
+            topic.write([between])
+            second = inflated(topic, timeline, "zstd")
+        yield first, second
+
+
+def inflated(topic: Topic, timeline: Timeline, codec: str) -> Poison:
+    """Such a batch, once it is there."""
+    told = topic.inflate(PARTITION, codec, UNPACKED_MIB)
+    expect(not told["error"], "the broker to take the record", told)
+    at = timeline.note("fault", "written", f"{told['bytes']} bytes of {codec} that unpack to {UNPACKED_MIB} MiB")
+    return Poison(told["offset"], at)
