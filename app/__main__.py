@@ -12,10 +12,12 @@ from fastapi import FastAPI
 
 from app import caller, commands, config, logs
 from app import main as agent
+from app.drain import until_quiet
 from app.errors import ServiceError
 from app.protocol import Protocol
+from app.skip import skip
 
-USAGE = "usage: python -m app [agent | caller | dead-letters | replay ID | skip PARTITION OFFSET]"
+USAGE = "usage: python -m app [agent | caller | dead-letters | replay ID [SOURCE] | skip TOPIC/PARTITION OFFSET]"
 
 
 class Server(uvicorn.Server):
@@ -29,6 +31,7 @@ class Server(uvicorn.Server):
                 port=settings.app_port,
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,  # who is connected decides, not what it says that it speaks for
                 http=Protocol,
                 ws="none",  # a request to upgrade is answered as if it had not asked
                 # daprd keeps its connections for 90 s; closing first would reset one now and then
@@ -37,7 +40,7 @@ class Server(uvicorn.Server):
             )
         )
         self._app = app
-        self._drain_seconds = settings.drain_seconds
+        self._settings = settings
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain at the first signal; a second one, or Ctrl-C, ends at once."""
@@ -45,8 +48,9 @@ class Server(uvicorn.Server):
             super().handle_exit(sig, frame)
             return
         self._app.state.draining = True
-        loop = asyncio.get_running_loop()
-        loop.call_soon_threadsafe(loop.call_later, self._drain_seconds, super().handle_exit, sig, frame)
+        draining = until_quiet(self._app, self._settings.drain_seconds, self._settings.longest_drain_seconds)
+        self._draining = asyncio.get_running_loop().create_task(draining)
+        self._draining.add_done_callback(lambda _: super(Server, self).handle_exit(sig, frame))
 
 
 def serve(app: FastAPI, settings: config.ServiceSettings) -> None:
@@ -75,10 +79,10 @@ def run(arguments: list[str]) -> None:
             serve(caller.create_app(calling := config.load(config.CallerSettings)), calling)
         case ["dead-letters"]:
             answer(commands.list_dead_letters(config.load(config.Settings)))
-        case ["replay", event_id]:
-            answer(commands.replay(config.load(config.Settings), event_id))
+        case ["replay", event_id, *source] if len(source) <= 1:
+            answer(commands.replay(config.load(config.Settings), event_id, *source))
         case ["skip", partition, offset]:
-            answer(commands.skip(config.load(config.Settings), partition, offset))
+            answer(skip(config.load(config.Settings), partition, offset))
         case _:
             sys.exit(f"{USAGE}, got {' '.join(arguments)!r}")
 

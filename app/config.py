@@ -51,7 +51,9 @@ class ServiceSettings(BaseSettings):
     body_timeout_seconds: Seconds = 4.0
     """Longest wait for the whole of a request's body; clients are promised some answer within 5 s."""
     drain_seconds: Annotated[float, Field(ge=0, le=300)] = 3.0
-    """From SIGTERM on `/ready` says no and requests are still served, for this long (`app/__main__.py`)."""
+    """From SIGTERM on `/ready` says no; requests are served until none has come for this long (`app/__main__.py`)."""
+    longest_drain_seconds: Annotated[float, Field(ge=0, le=300)] = 10.0
+    """Longest wait for that: whoever goes on asking this very pod does not keep it from ending."""
     graceful_shutdown_seconds: Annotated[int, Field(ge=1, le=300)] = 10
     """After draining, longest wait for requests in flight."""
 
@@ -97,6 +99,10 @@ class Settings(ServiceSettings):
     """How long the database may refuse every event in ways that its check does not see."""
     unsubscribe_after_seconds: Seconds = 3.0
     """How long the database may be away until `/ready?for=events` gives the events to another replica."""
+    unsubscribing_seconds: Seconds = 4.0
+    """What the sidecar takes to notice (two probes) that it is to unsubscribe, and to do so."""
+    subscribing_seconds: Seconds = 6.0
+    """What the sidecar takes to subscribe, and to join the consumer group; after that it is told to do so anew."""
     backend_retry_seconds: Seconds = 2.5
     """Pause between checks of a backend that is away. A Service without endpoints refuses a pod about one connection a
     second (net.ipv4.icmp_ratelimit) and drops the others: the sidecar's own would hang longer than the outage."""

@@ -10,9 +10,8 @@ from app.broker import Broker
 from app.config import Settings, load
 from app.dapr import Sidecar
 from app.database import Database
-from app.drain import Drain
+from app.drain import add_drain
 from app.errors import add_handlers
-from app.guard import Guard
 from app.handler import Handler
 from app.health import Monitor
 from app.limits import BodyLimit
@@ -42,15 +41,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 "sidecar": sidecar,
                 "database": database,
                 "monitor": monitor,
-                "guard": Guard(settings.app_api_token),
+                "guard": monitor.guard,
                 "handler": handler,
                 "publisher": publisher,
             }
 
     app = FastAPI(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False)
-    app.state.draining = False
     app.add_middleware(BodyLimit, seconds=settings.body_timeout_seconds)
-    app.add_middleware(Drain)
+    add_drain(app)
     add_handlers(app)
     for router in ROUTERS:
         app.include_router(router)

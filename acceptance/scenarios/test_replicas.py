@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
@@ -13,12 +13,16 @@ from acceptance.harness.account import Account
 from acceptance.harness.audit import Audit
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
+from acceptance.harness.database import Database
+from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal
 from acceptance.harness.load import Load, Stream
 from acceptance.harness.objects import Pod
+from acceptance.harness.record import Record
 from acceptance.harness.restart import scaled
 from acceptance.harness.timeline import Timeline
+from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 from acceptance.scenarios.conftest import MeasureBalances
 
@@ -31,18 +35,28 @@ SETTLED_S = 60
 REVISIONS = {
     "database not found": {"POSTGRES_HOST": "nowhere.invalid"},
     "wrong password": {"POSTGRES_PASSWORD": "wrong"},
+    "another token": {"APP_API_TOKEN": "of-before"},
 }
+ON_RECORD = """
+SELECT "partition", "offset", extract(epoch FROM recorded_at)::float8 AS at FROM dead_letters
+WHERE "partition" = ANY($1::integer[]) AND recorded_at >= to_timestamp($2)
+"""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Writing:
-    """Writes to one healthy replica, and what became of them."""
+    """Writes to one healthy replica, records that no replica can apply beside them, and what became of both."""
 
     load: Load
     audit: Audit
     account: Account
+    database: Database
+    topic: Topic
+    waiting: Waiting
     measure: Measure
     measure_balances: MeasureBalances
+    bad: set[tuple[int, int]] = field(default_factory=set)
+    bad_since: float = 0.0
 
     def to(self, pod: Pod) -> AbstractContextManager[None]:
         """Write events of many keys to a pod, for the length of a block."""
@@ -50,29 +64,57 @@ class Writing:
         stream = Stream(WRITES, url, PER_SECOND, "POST", keep=True, clients=CLIENTS, key=self.audit.prefix)
         return self.load.sending(stream)
 
+    def write_bad(self) -> None:
+        """Write a record that can only be dead-lettered into each partition, the unfit replica's too."""
+        self.bad_since = float(self.database.value("SELECT extract(epoch FROM clock_timestamp())::float8"))
+        partitions = map(int, self.topic.offsets())
+        self.bad = set(self.topic.write([Record(b"not an event", partition=number) for number in partitions]))
+
     def require_all_applied_in_time(self) -> None:
-        """Hold every write against PostgreSQL, and the longest that one waited for its effect."""
+        """Hold every write against PostgreSQL, and the longest that one waited for its effect, or for being recorded.
+
+        Raises UnmetError when a bad record is not on record.
+        """
         ledger = self.load.ledger(WRITES)
         self.measure_balances(self.audit.settle(ledger, SETTLED_S))
-        waited = {one.id: one.at - ledger[one.id].invoked for one in self.audit.effects() if one.id in ledger}
-        slowest = max(waited, key=waited.__getitem__)
-        self.measure("slowest_applied_s", waited[slowest], slowest)
-        self.measure("dead_lettered", self.account.dead_lettered())
+        self.measure("slowest_applied_s", *self.audit.slowest(ledger))
+        recorded = self.waiting.until("every bad record to be on record", self._recorded, SETTLED_S)
+        self.measure("slowest_recorded_s", max(recorded.values()) - self.bad_since)
+        self.measure("dead_lettered", self.account.dead_lettered() - len(self.bad))
+
+    def _recorded(self) -> dict[tuple[int, int], float]:
+        rows = self.database.rows(ON_RECORD, [partition for partition, _ in self.bad], self.bad_since)
+        recorded = {(row["partition"], row["offset"]): row["at"] for row in rows}
+        if missing := self.bad - recorded.keys():
+            raise NotYetError(f"{len(missing)} of {len(self.bad)} are not, such as {min(missing)}")
+        if (sent := self.account.dead_lettered()) < len(self.bad):
+            raise NotYetError(f"{sent} of {len(self.bad)} were sent to the dead letter topic")
+        return {place: recorded[place] for place in self.bad}
 
 
 @pytest.fixture
-def writing(load: Load, audit: Audit, account: Account, measure: Measure, measure_balances: MeasureBalances) -> Writing:
+def writing(
+    load: Load,
+    audit: Audit,
+    account: Account,
+    database: Database,
+    topic: Topic,
+    waiting: Waiting,
+    measure: Measure,
+    measure_balances: MeasureBalances,
+) -> Writing:
     """Writes to a healthy replica."""
-    return Writing(load, audit, account, measure, measure_balances)
+    return Writing(load, audit, account, database, topic, waiting, measure, measure_balances)
 
 
-@proves("scenario-35-revision-without-database", "endurance-revision-refused")
+@proves("scenario-35-revision-without-database", "endurance-revision-refused", "endurance-revision-without-its-token")
 def test_a_revision_that_cannot_apply_events_gets_none(
     entry: Entry, cluster: Cluster, faults: Faults, writing: Writing, waiting: Waiting, within: Within
 ) -> None:
     faults.require_steady()
     with writing.to(system.agent_pod(cluster)):
         with replicas.revised(faults, REVISIONS[entry.fault]) as pod:
+            writing.write_bad()
             waiting.through(entry.lasts_s, f"{pod.name} to be of no use")
         within("ended_s", f"{pod.name} to end", partial(replicas.require_gone, cluster, pod))
     writing.require_all_applied_in_time()
@@ -112,6 +154,7 @@ def test_no_event_waits_for_a_replica_that_can_apply_none_any_more(
     with scaled(cluster, journal, system.AGENT_APP, 2, waiting, SCALED_S):
         unfit, healthy = replicas.pods(cluster)
         with writing.to(healthy), UNFIT[entry.fault](faults, timeline, unfit):
+            writing.write_bad()
             waiting.through(entry.lasts_s, f"{unfit.name} to be of no use")
         writing.require_all_applied_in_time()
 
@@ -130,6 +173,7 @@ def test_a_replica_that_is_told_to_end_while_it_retries_lets_go(
     with scaled(cluster, journal, system.AGENT_APP, 2, waiting, SCALED_S):
         unfit, healthy = replicas.pods(cluster)
         with writing.to(healthy), replicas.refused(faults, unfit):
+            writing.write_bad()
             waiting.through(entry.lasts_s, "deliveries to be tried again")
             cluster.delete_pod(unfit.namespace, unfit.name)
             within("ended_s", f"{unfit.name} to end", partial(replicas.require_gone, cluster, unfit))

@@ -14,6 +14,7 @@ import pytest
 
 import app
 from app.config import Settings
+from app.dapr import CREDENTIAL
 from app.main import create_app
 from app.services import AgentDatabase
 from tests.app.client import assert_problem, running
@@ -97,6 +98,10 @@ async def test_the_service_starts_without_any_dependency_and_drains_on_sigterm()
                     return 0
 
             await until("/health to answer", lambda: status("/health"), lambda code: code == 200, 20)
+            # a record's headers come as headers too, and say of themselves what they like
+            forwarded = {"X-Forwarded-For": "nobody", "X-Forwarded-Proto": "?", "Forwarded": "for=x", CREDENTIAL: "x"}
+            assert (await client.get("/dapr/subscribe", headers=forwarded)).status_code == 200
+            assert (await client.post("/subscribe", headers=forwarded)).status_code == 401
             process.send_signal(signal.SIGTERM)
             await until("/ready to say so", lambda: _detail(client), lambda text: "api (shutting down)" in text, 0.5)
             answer = await client.get("/health")
@@ -120,7 +125,7 @@ async def _detail(client: httpx.AsyncClient) -> str:
 def test_an_unknown_service_is_refused() -> None:
     process = run("cook")
     _, stderr = process.communicate(timeout=20)
-    usage = "usage: python -m app [agent | caller | dead-letters | replay ID | skip PARTITION OFFSET]"
+    usage = "usage: python -m app [agent | caller | dead-letters | replay ID [SOURCE] | skip TOPIC/PARTITION OFFSET]"
     assert (process.returncode, stderr) == (1, f"{usage}, got 'cook'\n")
 
 
@@ -170,5 +175,5 @@ async def test_every_documented_error_is_a_problem(agent: httpx.AsyncClient) -> 
 
 async def test_the_documentation_has_examples(agent: httpx.AsyncClient) -> None:
     schemas: dict[str, Any] = (await agent.get("/openapi.json")).json()["components"]["schemas"]
-    for name in ("EventData", "Entry"):
+    for name in ("PublishedData", "Entry"):
         assert schemas[name]["examples"], f"expected an example in the schema {name}"

@@ -35,7 +35,11 @@ def excluded(overlay: Overlay) -> re.Pattern[str]:
 
 def test_a_pod_is_given_the_time_its_app_takes_to_stop(deployment: Manifest, settings: ServiceSettings) -> None:
     given = deployment["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
-    assert given > settings.drain_seconds + settings.graceful_shutdown_seconds
+    assert given > settings.longest_drain_seconds + settings.graceful_shutdown_seconds
+    asked = deployment["spec"]["template"]["metadata"]["annotations"]
+    blocked = float(asked["dapr.io/block-shutdown-duration"].removesuffix("s"))
+    assert blocked > settings.longest_drain_seconds, "the sidecar's API must stay while the app still serves"
+    assert given > blocked + float(asked["dapr.io/graceful-shutdown-seconds"])
 
 
 def test_a_probe_asks_for_a_route_of_the_app(deployment: Manifest, settings: ServiceSettings) -> None:
