@@ -3,13 +3,15 @@
 import asyncio
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from time import monotonic
 
 from app import SERVICE, batches
 from app.batches import Batch
 from app.errors import DependencyUnavailableError
 from app.flow import Flow, Stuck
-from app.group import Group, Member, Partition
+from app.group import Group, Member, Partition, address
+from app.kafka import TOPICS
 
 REDELIVERED = 3
 """So many times longer an event may be delivered again and again: as long as a few attempts take."""
@@ -23,21 +25,29 @@ class Consumption:
     def __init__(self, group: Group, flow: Flow, timeout_seconds: float) -> None:
         self.elsewhere: list[str] = []
         """Partitions of other replicas whose events wait too long: those have to complain."""
+        self.is_member: bool | None = None
+        """Whether this replica's sidecar is in the group, and for every topic; None while nobody knows."""
+        self.is_partial = False
+        """Whether it is there for some topics only."""
+        self.is_missed = False
+        """Whether events wait too long in a partition that nobody in the group has."""
         self._group = group
         self._flow = flow
         self._timeout_seconds = timeout_seconds
         self._heads: dict[tuple[Partition, int], Batch | None] = {}
         self._since: dict[str, float] = {}
+        self._own: set[str] = set()
 
     def pause(self) -> None:
         """Forget since when events wait."""
-        self.elsewhere = []
+        self.elsewhere, self.is_member, self.is_missed = [], None, False
         self._since.clear()
         self._flow.pause()
 
     async def complaints(self, patience_seconds: float) -> list[str]:
         """Say what has been wrong for so long; never fails: a group that cannot be read is a complaint in time."""
         unknown, complaints = "", []
+        self.is_member = None
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 complaints = await self._ask(patience_seconds)
@@ -60,8 +70,12 @@ class Consumption:
         heads = {one: await self._head(one) for one in late}
         self._heads = {(one.partition, one.offset): head for one, head in heads.items()}
         waits = [one for one, head in heads.items() if head is None or head.has_records]
-        members = await self._group.members() if waits else []
-        own = await _own_addresses() if waits else set()
+        found, own = await self._group.members(), await self._addresses()
+        members = found or []
+        here = [member.topics for member in members if member.host in own]
+        self.is_member = any(topics >= {*TOPICS} for topics in here) if own and found is not None else None
+        self.is_partial = bool(here) and not self.is_member
+        self.is_missed = any(_holder(one, members) is None for one in waits)
         told = {one: _describe(one, now, _holder(one, members), heads[one]) for one in waits}
         ours = [one for one in waits if _is_ours(_holder(one, members), members, own)]
         self.elsewhere = [told[one] for one in waits if one not in ours]
@@ -78,6 +92,14 @@ class Consumption:
             self._flow.skip(stuck.partition, found[-1].last + 1)
         self._heads[place] = next((one for one in found if one.has_records), found[0] if found else None)
         return self._heads[place]
+
+    async def _addresses(self) -> set[str]:
+        """This pod's own; asked for until they are known, in a thread."""
+        if not self._own:
+            with suppress(OSError):
+                found = await asyncio.get_running_loop().getaddrinfo(socket.gethostname(), None)
+                self._own = {address(str(one[0])) for *_, one in found}
+        return self._own
 
     def _lasting(self, faults: dict[str, tuple[float, str]]) -> list[str]:
         """Remember since when there are these faults, and return those that outlast their patience, with details."""
@@ -107,11 +129,3 @@ def _describe(stuck: Stuck, now: float, holder: Member | None, head: Batch | Non
     what = f", in a batch of {head.size} bytes, {head.codec}" if head else ""
     waits = f"{stuck.events} events wait since {now - stuck.since:.0f} s at offset {stuck.offset}"
     return f"{stuck.partition}: {waits}{what}, {who}"
-
-
-async def _own_addresses() -> set[str]:
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(socket.gethostname(), None)
-    except OSError:
-        return set()
-    return {str(address[0]) for *_, address in found}

@@ -43,6 +43,10 @@ class RefusedError(DependencyUnavailableError):
     """The sidecar answered that Kafka did not take something: all of it, or a part."""
 
 
+class UnreachableError(DependencyUnavailableError):
+    """The sidecar takes no connection, or drops it: it is gone, or starting."""
+
+
 class Sidecar:
     """The sidecar of this pod. A call that fails raises DependencyUnavailableError, after `timeout_seconds` at most."""
 
@@ -149,7 +153,7 @@ class Sidecar:
             reason = f"the sidecar did not answer within {self._timeout_seconds:g} s"
             raise DependencyUnavailableError(dependency, reason) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise DependencyUnavailableError(dependency, f"the sidecar cannot be reached: {error}") from error
+            raise UnreachableError(dependency, f"the sidecar cannot be reached: {error}") from error
 
 
 def _segment(key: str) -> str:

@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 from aiokafka.coordinator.protocol import ConsumerProtocol  # type: ignore[import-untyped]  # it ships no types
@@ -12,10 +14,12 @@ from aiokafka.protocol.fetch import FetchRequest  # type: ignore[import-untyped]
 from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy  # type: ignore[import-untyped]  # no types
 
 from app.errors import DependencyUnavailableError
-from app.kafka import Kafka, fault
+from app.kafka import TOPICS, Kafka, fault
 
 FETCH_BYTES = 65536
 """Asked for of a partition; of one batch that is larger, a broker sends the whole."""
+SIDECAR_BYTES = 1024 * 1024
+"""What a sidecar asks for, and takes all of or nothing (components-contrib, `consumerFetchDefault`)."""
 
 
 class Partition(NamedTuple):
@@ -37,10 +41,11 @@ class Position(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A member of the group, where it is, and what it was given."""
+    """A member of the group, where it is, what it subscribed to, and what it was given."""
 
     client_id: str
     host: str
+    topics: frozenset[str]
     partitions: frozenset[Partition]
 
 
@@ -53,6 +58,7 @@ class Group:
         """Nothing can be read from these, nor written to them."""
         self._kafka = kafka
         self._leaders: dict[Partition, int] = {}
+        self._coordinator = 0
 
     async def positions(self) -> dict[Partition, Position]:
         """Where the group is in every partition that has a leader."""
@@ -75,22 +81,30 @@ class Group:
             positions |= {one: Position(committed[one], starts[one], ends[one]) for one in partitions}
         return positions
 
-    async def members(self) -> list[Member]:
-        """Who is in the group."""
-        answer = await self._kafka.ask(DescribeGroupsRequest([self.name]), await self.coordinator())
+    async def members(self) -> list[Member] | None:
+        """Who is in the group; None where the broker does not tell, as when consumers of a newer protocol share it."""
+        answer = await self._kafka.ask(DescribeGroupsRequest([self.name]), self._coordinator)
         (group,) = answer.to_object()["groups"]
         _expect(f"group {self.name}", group)
         if group["protocol_type"] != ConsumerProtocol.PROTOCOL_TYPE:
-            return []
+            return None
         return [
-            Member(one["client_id"], one["client_host"].rpartition("/")[2], _assigned(one["member_assignment"]))
+            Member(
+                one["client_id"],
+                address(one["client_host"].rpartition("/")[2]),
+                _subscribed(one["member_metadata"]),
+                _assigned(one["member_assignment"]),
+            )
             for one in group["members"]
         ]
 
-    async def fetch(self, partition: Partition, offset: int) -> bytes:
-        """Batches of records as they are in the log, from the one that has this offset on; none past the end."""
-        wanted = [(partition.topic, [(partition.number, offset, FETCH_BYTES)])]
-        answer = await self._kafka.ask(FetchRequest(0, 0, FETCH_BYTES, 0, wanted), self._leaders[partition])
+    async def fetch(self, partition: Partition, offset: int, size: int = FETCH_BYTES) -> bytes:
+        """Batches of records as they are in the log, from the one that has this offset on; none past the end.
+
+        The first is whole; the last of so many bytes may be cut off.
+        """
+        wanted = [(partition.topic, [(partition.number, offset, size)])]
+        answer = await self._kafka.ask(FetchRequest(0, 0, size, 0, wanted), self._leaders[partition])
         ((_, ((_, code, *_, batches),)),) = answer.topics
         _expect(str(partition), {"error_code": code})
         return bytes(batches or b"")
@@ -104,7 +118,8 @@ class Group:
 
     async def _committed(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         request = OffsetFetchRequest(self.name, _by_topic((one, one.number) for one in partitions))
-        answer = (await self._kafka.ask(request, await self.coordinator())).to_object()
+        self._coordinator = await self.coordinator()
+        answer = (await self._kafka.ask(request, self._coordinator)).to_object()
         _expect(f"group {self.name}", {"error_code": 0, **answer})
         return {partition: one["offset"] for partition, one in _each(answer)}
 
@@ -134,7 +149,24 @@ def _expect(what: str, answer: dict[str, Any]) -> None:
         raise DependencyUnavailableError("pubsub", f"{what}: {name}")
 
 
+def address(text: str) -> str:
+    """Write an address in the one way in which it is compared; Java and Python write those of IPv6 differently."""
+    try:
+        return ip_address(text.partition("%")[0]).compressed
+    except ValueError:
+        return text
+
+
+def _subscribed(metadata: bytes) -> frozenset[str]:
+    if not metadata:  # while the members agree on who gets what: nothing is wrong with that
+        return frozenset(TOPICS)
+    with suppress(ValueError, TypeError):
+        return frozenset(ConsumerProtocol.METADATA.decode(metadata).subscription)
+    return frozenset()  # what another client wrote is its own affair
+
+
 def _assigned(assignment: bytes) -> frozenset[Partition]:
-    if not assignment:  # while the members agree on who gets what
-        return frozenset()
-    return frozenset(Partition(*one) for one in ConsumerProtocol.ASSIGNMENT.decode(assignment).partitions())
+    # none while the members agree on who gets what
+    with suppress(ValueError, TypeError):
+        return frozenset(Partition(*one) for one in ConsumerProtocol.ASSIGNMENT.decode(assignment).partitions())
+    return frozenset()

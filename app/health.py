@@ -10,15 +10,17 @@ from typing import Any, Self
 from app import statements
 from app.broker import Broker
 from app.config import Settings
-from app.dapr import Sidecar
+from app.dapr import Sidecar, UnreachableError
 from app.database import Database
 from app.dependency import CheckFailedError, Dependency
 from app.errors import DependencyUnavailableError
+from app.guard import ESTRANGED, Guard
 from app.progress import Progress
 from app.recovery import Recovery, missing_from
 
 logger = logging.getLogger(__name__)
 ABOUT_KAFKA = {"pubsub", "events"}
+HELD = "the sidecar is given the time to unsubscribe before it subscribes anew"
 LATE_CHECKS = 3
 """How many checks may have taken their longest, one after the other, until what they found last is worth nothing."""
 
@@ -35,6 +37,7 @@ class Monitor:
             LATE_CHECKS * (pause + settings.check_timeout_seconds) for pause in (period, events_period)
         )
         self.progress = Progress(settings, database)
+        self.guard = Guard(settings.app_api_token)
         events = self.progress.members
         self.dependencies = {
             dependency.name: dependency
@@ -82,10 +85,20 @@ class Monitor:
         }
 
     def report_events(self) -> dict[str, dict[str, Any]]:
-        """Report whether this replica can apply events: the database alone decides, and a blip of it does not count."""
+        """Report whether this replica can apply events: the database, of which a blip does not count, and the token.
+
+        This is for the sidecar, which is also told no for as long as it takes to subscribe anew.
+        """
         database = self.dependencies["database"]
         forgiven = database.failing_seconds <= self._settings.unsubscribe_after_seconds
-        return {"database": database.report(forgiven=forgiven)}
+        checks = {"database": database.report(forgiven=forgiven)}
+        if self.guard.is_kept_away:
+            checks["dapr"] = self.dependencies["dapr"].report(forgiven=False)
+        fit = all(check["status"] == "ok" for check in checks.values())
+        is_due = self.progress.subscription.is_due(monotonic(), fit=fit)
+        if fit and not is_due:
+            checks["subscription"] = {"status": "failing", "error": HELD}
+        return checks
 
     async def _keep_checking(self, dependency: Dependency) -> None:
         while True:
@@ -114,7 +127,13 @@ class Monitor:
 
     async def _check_sidecar(self) -> None:
         self._missing = None
-        self._missing = missing_from(await self._sidecar.metadata())
+        try:
+            self._missing = missing_from(await self._sidecar.metadata())
+        except UnreachableError:
+            self.guard.forget()
+            raise
+        if self.guard.is_estranged:
+            raise CheckFailedError(ESTRANGED, kafka_only=True)
         if self._missing:
             kafka_only = all("pubsub" in backends for backends in self._missing.values())
             raise CheckFailedError(f"not loaded by the sidecar: {', '.join(self._missing)}", kafka_only=kafka_only)
@@ -123,9 +142,10 @@ class Monitor:
         if self.dependencies["database"].error or self.dependencies["pubsub"].error:
             self.progress.pause()
             return
-        if (sidecar := self.dependencies["dapr"]).error:
+        sidecar = self.dependencies["dapr"]
+        if sidecar.error:
             self.progress.excuse_sidecar(sidecar.changed)
-        await self.progress.check()
+        await self.progress.check(is_sidecar_away=bool(sidecar.error))
 
     def _lag(self) -> dict[str, Any]:
         return {"lag": self.progress.lag}

@@ -16,10 +16,11 @@ from app.flow import Flow
 from app.group import Group, Partition
 from app.kafka import TOPICS, Kafka
 from app.outcomes import Outcomes
+from app.subscription import Subscription
 
 TOLD = 3
 EXCUSED = 6
-"""So many times longer may events wait for a sidecar that is away, or only just back."""
+"""So many times longer may events wait for a sidecar that is only just back: ready again before they are taken."""
 FORGIVEN = 2
 """A sidecar that was away more often than this in that time may die of the very record that waits."""
 
@@ -29,6 +30,7 @@ class Progress:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self.outcomes = Outcomes(settings.refused_seconds)
+        self.subscription = Subscription(settings.unsubscribing_seconds, settings.subscribing_seconds)
         self._database = database
         self._silent_seconds = settings.silent_seconds
         self._period_seconds = settings.events_period_seconds
@@ -39,7 +41,7 @@ class Progress:
         self._consumption = Consumption(group, self._flow, 0.8 * settings.check_timeout_seconds)
         self._activity = Activity()
         self._activity_due = 0.0
-        self._excused_until = 0.0
+        self._excused_until = -inf
         self._absences: deque[float] = deque([-inf] * (FORGIVEN + 1), FORGIVEN + 1)
 
     async def close(self) -> None:
@@ -71,13 +73,15 @@ class Progress:
         self.outcomes.applied()
         self._activity = Activity()
         self._consumption.pause()
+        self.subscription.pause()
 
     def excuse_sidecar(self, away_since: float) -> None:
-        """Be patient: the sidecar is away since that moment, and its own check says so."""
+        """Be patient once it is back: the sidecar is away since that moment, and its own check says so."""
+        self.subscription.pause()
         if away_since != self._absences[-1]:
             self._absences.append(away_since)
-        if away_since - self._absences[0] > self._silent_seconds * EXCUSED:
-            self._excused_until = monotonic() + self._silent_seconds
+        is_forgiven = away_since - self._absences[0] > self._silent_seconds * EXCUSED
+        self._excused_until = monotonic() + self._silent_seconds if is_forgiven else -inf
 
     async def read_activity(self) -> None:
         """Look into the tables, each period; DependencyUnavailableError while the database is away."""
@@ -85,10 +89,18 @@ class Progress:
             self._activity = await activity.read(self._database)
             self._activity_due = monotonic() + self._period_seconds
 
-    async def check(self) -> None:
+    async def check(self, *, is_sidecar_away: bool) -> None:
         """Raise CheckFailedError when events wait although database and broker are there, or none can be applied."""
-        patience = self._silent_seconds * (EXCUSED if monotonic() < self._excused_until else 1)
+        is_excused = monotonic() < self._excused_until and not is_sidecar_away
+        patience = self._silent_seconds * (EXCUSED if is_excused else 1)
         complaints = self.outcomes.complaints(monotonic()) + await self._consumption.complaints(patience)
+        seen = self._consumption
+        if seen.is_member is None:
+            self.subscription.pause()
+        else:
+            self.subscription.observe(
+                monotonic(), is_member=seen.is_member, is_partial=seen.is_partial, is_missed=seen.is_missed
+            )
         if complaints:
             more = [f"and {len(complaints) - TOLD} more"] * (len(complaints) > TOLD)
             raise CheckFailedError("; ".join(complaints[:TOLD] + more))

@@ -38,8 +38,10 @@ async def body_of(request: Request) -> bytes | None:
 
 
 @router.get("/dapr/subscribe")
-async def subscriptions() -> list[dict[str, Any]]:
+async def subscriptions(request: Request) -> list[dict[str, Any]]:
     """Tell daprd what to deliver, and where."""
+    guard: Guard = request.state.guard
+    guard.meet(request)
     return SUBSCRIPTIONS
 
 
@@ -52,7 +54,7 @@ async def subscribe(request: Request) -> Response:
     are left, or the body was cut short.
     """
     guard: Guard = request.state.guard
-    guard.require_delivery(request.headers)
+    guard.require_delivery(request)
     try:
         body = await body_of(request)
     except BodyLateError as error:

@@ -19,8 +19,10 @@ from aiokafka.protocol import (  # type: ignore[import-untyped]  # it ships no t
 )
 from aiokafka.protocol.api import RequestHeader_v1  # type: ignore[import-untyped]  # it ships no types
 
+from app import batches
 from app.dapr import DEAD_LETTER_TOPIC, TOPIC
 from app.group import Partition
+from tests.app.listener import close
 
 NODE, EARLIEST, UNKNOWN_TOPIC, UNKNOWN_MEMBER = 1, -2, 3, 25
 JOINING, GENERATION = "who joins", 7
@@ -44,9 +46,16 @@ class StandInBroker:
         self.fetches: list[tuple[Partition, int]] = []
         self.members: list[tuple[str, str, Iterable[Partition]]] = []
         """Client id, host and partitions of each member of the group."""
+        self.subscribed = [TOPIC, DEAD_LETTER_TOPIC]
+        """Topics of each of them."""
+        self.unreadable: set[str] = set()
+        """Client ids of members that tell what nobody else understands."""
+        self.protocol_type = "consumer"
         self.joined: set[str] = set()
         """Ids of who joined the group by itself, and has not left it."""
         self.group_error = 0
+        self.asked_for_members = 0
+        """How often."""
         self._requests: dict[int, tuple[Any, Callable[[Any], Any]]] = {
             metadata.MetadataRequest_v0.API_KEY: (metadata.MetadataRequest_v0, self._metadata),
             coordination.FindCoordinatorRequest_v0.API_KEY: (coordination.FindCoordinatorRequest_v0, self._coordinator),
@@ -69,8 +78,8 @@ class StandInBroker:
 
     async def stop(self) -> None:
         """Refuse connections and cut those there are."""
-        self._server.close()
-        await asyncio.sleep(0)  # one that was just taken is known after this
+        await close(self._server)
+        await asyncio.sleep(0)  # whom it made a task for is known after this
         for connection in self._connections:
             connection.transport.abort()
         await asyncio.gather(*self._connections.values())
@@ -135,19 +144,26 @@ class StandInBroker:
         return (self.starts if which == EARLIEST else self.ends).get(partition, 0)
 
     def _group(self, request: Any) -> Any:  # noqa: ANN401 - it ships no types
+        self.asked_for_members += 1
         members = []
         for number, (client_id, host, partitions) in enumerate(self.members):
             assigned = [(one.topic, [one.number]) for one in partitions]
             assignment = ConsumerProtocol.ASSIGNMENT(0, assigned, b"").encode()
-            members.append((f"{client_id}-{number}", client_id, f"/{host}", b"", assignment))
-        return admin.DescribeGroupsResponse_v0([(0, request.groups[0], "Stable", "consumer", "range", members)])
+            subscription = ConsumerProtocol.METADATA(0, self.subscribed, b"").encode()
+            told = (b"?", b"?") if client_id in self.unreadable else (subscription, assignment)
+            members.append((f"{client_id}-{number}", client_id, f"/{host}", *told))
+        group = (0, request.groups[0], "Stable", self.protocol_type, "range", members)
+        return admin.DescribeGroupsResponse_v0([group])
 
     def _fetch(self, request: Any) -> Any:  # noqa: ANN401 - it ships no types
-        ((topic, ((number, at, _),)),) = request.topics
+        ((topic, ((number, at, size),)),) = request.topics
         partition = Partition(topic, number)
         self.fetches.append((partition, at))
-        end = self.ends.get(partition, 0)
-        return fetch.FetchResponse_v4(0, [(topic, [(number, 0, end, end, None, self.logs.get(partition, b""))])])
+        end, log = self.ends.get(partition, 0), self.logs.get(partition, b"")
+        found = list(batches.read(log))
+        log = log[sum(one.size for one in found if one.last < at) :]
+        first = next((one.size for one in found if one.last >= at), 0)
+        return fetch.FetchResponse_v4(0, [(topic, [(number, 0, end, end, None, log[: max(size, first)])])])
 
     def _join(self, request: Any) -> Any:  # noqa: ANN401 - it ships no types
         self.joined.add(JOINING)

@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import suppress
 
+from tests.app.listener import close
+
 
 class Gate:
     """Passes connections on to a server."""
@@ -21,7 +23,7 @@ class Gate:
     async def stop(self) -> None:
         """Stop listening and close every connection."""
         self.silence()
-        self._listener.close()
+        await close(self._listener)
         for writer in self._writers:
             writer.transport.abort()
         await self._listener.wait_closed()

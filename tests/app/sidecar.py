@@ -36,6 +36,10 @@ class StandInSidecar:
         """Ids of events that Kafka does not take."""
         self.largest = 2_000_000
         """Bytes of a record that Kafka takes."""
+        self.told_of_size = "kafka server: Message was too large, server rejected it to avoid allocation error"
+        """Why it takes no larger one."""
+        self.refusal_seconds = 0.0
+        """What Kafka takes to refuse an event."""
         self.invoked: list[dict[str, Any]] = []
         self.invoke_answer = (200, "application/json", b"{}")
         self.invoke_headers: dict[str, str] = {}
@@ -80,8 +84,13 @@ class StandInSidecar:
         record = await request.read()
         assert request.query.get("metadata.rawPayload") == "true", "daprd would write the event anew"
         event = _event(record)
-        if event.get("id") in self.refused or len(record) > self.largest:
+        data = event.get("data")
+        # a letter is told by the event that it is about
+        told = data.get("id") if isinstance(data, dict) else None
+        if {event.get("id"), told} & self.refused:
             return _error(500, "ERR_PUBSUB_PUBLISH_MESSAGE", "told to fail")
+        if len(record) > self.largest:
+            return _error(500, "ERR_PUBSUB_PUBLISH_MESSAGE", self.told_of_size)
         self._keep(topic, record, event, dict(request.query))
         return web.Response(status=204)
 
@@ -105,6 +114,7 @@ class StandInSidecar:
             self._keep(topic, record, event, query)
         if not failed:
             return web.Response(status=204)
+        await asyncio.sleep(self.refusal_seconds)
         entries = [{"entryId": one, "error": "told to fail"} for one in failed]
         return _error(500, "ERR_PUBSUB_PUBLISH_MESSAGE", failedEntries=entries)
 

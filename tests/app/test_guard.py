@@ -1,5 +1,6 @@
 """Who may deliver events, and who may call the sidecar."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -9,11 +10,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from app import guard
 from app.config import Settings
 from app.dapr import CREDENTIAL
 from app.main import create_app
-from tests.app.client import APP_TOKEN, assert_problem, cloud_event, deliver, running, until_ready
+from tests.app.client import APP_TOKEN, assert_problem, cloud_event, deliver, running, until_failing, until_ready
 from tests.app.sidecar import StandInSidecar
+from tests.app.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -32,6 +35,14 @@ OTHERS: dict[str, list[tuple[bytes, bytes]]] = {
     "the token twice": [(NAME, TOKEN)] * 2,
     "the token in another header": [(b"authorization", b"Bearer " + TOKEN), (b"dapr_api_token", TOKEN)],
     "an invocation by another service": [(NAME, TOKEN), (b"Dapr-Caller-App-Id", b"fastapi-dapr-caller")],
+}
+
+
+WRONG = {CREDENTIAL: "of before"}
+BY_A_SIDECAR_OF_ANOTHER_TOKEN = {
+    "at its start": ("GET", "/dapr/subscribe"),
+    "as it delivers to an app that was started anew": ("POST", "/subscribe"),
+    "as it delivers a dead letter": ("POST", "/dead-letters"),
 }
 
 
@@ -110,3 +121,112 @@ async def test_a_sidecar_that_refuses_the_token_is_a_dependency_that_is_away(
         response = await client.get("/state/k")
     assert_problem(response, 503, "statestore", "401", "invalid api token")
     assert "another" not in response.text
+
+
+@pytest.mark.parametrize(("method", "route"), BY_A_SIDECAR_OF_ANOTHER_TOKEN.values(), ids=BY_A_SIDECAR_OF_ANOTHER_TOKEN)
+async def test_a_sidecar_that_has_another_token_gives_its_events_to_another_replica(
+    agent: httpx.AsyncClient, method: str, route: str
+) -> None:
+    await agent.request(method, route, headers=WRONG)
+    problem = await until_failing(agent, "dapr")
+    assert "another app token" in problem["detail"]
+    assert APP_TOKEN not in str(problem)
+    assert_problem(await agent.get("/ready", params={"for": "events"}), 503, "another app token")
+    assert (await agent.get("/ready", params={"for": "serving"})).status_code == 200
+
+    await agent.get("/dapr/subscribe")
+    await until_ready(agent)
+    assert (await agent.get("/ready", params={"for": "events"})).status_code == 200
+
+
+async def test_a_sidecar_that_comes_back_is_not_taken_for_the_one_that_was_there(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar
+) -> None:
+    await agent.get("/dapr/subscribe", headers=WRONG)
+    await until_failing(agent, "dapr")
+    port = sidecar.port
+    await sidecar.stop()
+    await until_failing(agent, "dapr", "statestore")
+    await sidecar.start(port)
+    await until_ready(agent)
+    assert (await agent.get("/ready", params={"for": "events"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, WRONG | {"dapr-caller-app-id": "fastapi-dapr-caller"}],
+    ids=["without a token", "an invocation by another service"],
+)
+async def test_only_the_sidecar_is_taken_for_it(agent: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    del agent.headers[CREDENTIAL]
+    for method, route in BY_A_SIDECAR_OF_ANOTHER_TOKEN.values():
+        await agent.request(method, route, headers=headers)
+    await until_ready(agent)
+    assert (await agent.get("/ready", params={"for": "events"})).status_code == 200
+
+
+async def test_who_sends_from_elsewhere_is_not_taken_for_the_sidecar(settings: Settings) -> None:
+    async with running(create_app(settings), "10.244.0.7") as elsewhere:
+        await until_ready(elsewhere)
+        for method, route in BY_A_SIDECAR_OF_ANOTHER_TOKEN.values():
+            await elsewhere.request(method, route, headers=WRONG)
+        await until_ready(elsewhere)
+        assert (await elsewhere.get("/ready", params={"for": "events"})).status_code == 200
+
+
+async def test_a_forged_question_for_subscriptions_does_not_make_a_sidecar_that_is_known_a_stranger(
+    agent: httpx.AsyncClient,
+) -> None:
+    await agent.get("/dapr/subscribe")
+    for _ in range(2):
+        await agent.get("/dapr/subscribe", headers=WRONG)
+    await asyncio.sleep(0.5)  # a few checks later
+    await until_ready(agent)
+    assert (await agent.get("/ready", params={"for": "events"})).status_code == 200
+    assert await deliver(agent, cloud_event(GOOD)) == "SUCCESS"
+    assert_problem(await agent.post("/subscribe", json={}, headers=WRONG), 401)
+    await asyncio.sleep(0.5)
+    await until_ready(agent)
+
+
+async def test_a_sidecar_that_was_known_and_started_anew_with_another_token_is_a_stranger(
+    agent: httpx.AsyncClient,
+) -> None:
+    await agent.get("/dapr/subscribe")
+    await agent.get("/dapr/subscribe", headers=WRONG)
+    assert_problem(await agent.post("/subscribe", json={}, headers=WRONG), 401)
+    await until_failing(agent, "dapr")
+
+
+async def test_a_stranger_may_show_its_token_again_after_a_time_and_is_not_ready_before_it_did(
+    agent: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await agent.get("/dapr/subscribe", headers=WRONG)
+    await until_failing(agent, "dapr")
+    monkeypatch.setattr(guard, "KEPT_AWAY_SECONDS", 0)
+    assert (await agent.get("/ready", params={"for": "events"})).status_code == 200
+    await asyncio.sleep(0.5)  # a few checks later
+    await until_failing(agent, "dapr")
+
+    monkeypatch.undo()
+    assert_problem(await agent.post("/subscribe", json={}, headers=WRONG), 401)
+    assert_problem(await agent.get("/ready", params={"for": "events"}), 503, "another app token")
+    assert await deliver(agent, cloud_event(GOOD)) == "SUCCESS"
+    await until_ready(agent)
+
+
+async def test_a_sidecar_that_answers_with_an_error_is_the_one_that_was_there(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar
+) -> None:
+    await agent.get("/dapr/subscribe", headers=WRONG)
+    await until_failing(agent, "dapr")
+    sidecar.broken["metadata"] = 500
+    await until("an error of the sidecar", lambda: agent.get("/ready"), lambda one: "told to fail" in one.text, 2)
+    assert_problem(await agent.get("/ready", params={"for": "events"}), 503, "told to fail")
+
+
+async def test_a_forged_delivery_does_not_make_a_sidecar_that_is_known_a_stranger(agent: httpx.AsyncClient) -> None:
+    await agent.get("/dapr/subscribe")
+    assert_problem(await agent.post("/subscribe", json={}, headers=WRONG), 401)
+    await until_ready(agent)
+    assert (await agent.get("/ready", params={"for": "events"})).status_code == 200

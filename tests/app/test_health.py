@@ -256,7 +256,7 @@ async def test_a_check_that_no_longer_runs_counts_as_failing(
 ) -> None:
     ended = AsyncMock(side_effect=asyncio.CancelledError)
     monkeypatch.setattr(Broker, "describe_topics", ended)
-    await until_failing(agent, "pubsub")
+    await until_failing(agent, "pubsub", within_seconds=5)
     assert_problem(await agent.get("/ready"), 503, "pubsub (last checked ")
     assert_problem(await agent.post("/publish", json={"message": "m"}), 503, "pubsub")
     assert ended.await_count == 1
