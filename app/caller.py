@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from app import __version__
 from app.config import CallerSettings, load
 from app.dapr import Sidecar
-from app.drain import Drain
+from app.drain import add_drain
 from app.errors import ServiceError, add_handlers, problems
 from app.limits import BodyLimit
 from app.services import AgentSidecar, from_state
@@ -108,9 +108,8 @@ def create_app(settings: CallerSettings | None = None) -> FastAPI:
             yield {"settings": settings, "sidecar": sidecar}
 
     app = FastAPI(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False)
-    app.state.draining = False
     app.add_middleware(BodyLimit, seconds=settings.body_timeout_seconds)
-    app.add_middleware(Drain)
+    add_drain(app)
     add_handlers(app)
     app.include_router(router)
     return app

@@ -15,8 +15,12 @@ SELECT id, coalesce("partition" || ':' || "offset", '') AS position, attempts, r
     CASE WHEN size IS NULL THEN 'yes' ELSE octet_length(original) || ' of ' || size END AS complete
 FROM dead_letters ORDER BY recorded_at
 """
-# of several under one id the one that was not replayed yet, or longest ago
-FIND = "SELECT * FROM dead_letters WHERE id = $1 ORDER BY replayed_at NULLS FIRST, recorded_at LIMIT 1"
+SOURCES = "SELECT DISTINCT coalesce(source, '') AS source FROM dead_letters WHERE id IN ($1, $2) ORDER BY 1"
+# of several under one id a whole one, and of those the one that was not replayed yet, or longest ago
+FIND = """
+SELECT * FROM dead_letters WHERE id IN ($1, $2) AND coalesce(source, '') = $3
+ORDER BY size IS NOT NULL, replayed_at NULLS FIRST, recorded_at LIMIT 1
+"""
 RECORD_REPLAY = "UPDATE dead_letters SET replayed_at = clock_timestamp() WHERE position = $1"
 
 
@@ -39,13 +43,24 @@ async def list_all(database: Database) -> list[Record]:
         return await connection.fetch(LIST)
 
 
-async def find(database: Database, event_id: str) -> Record | None:
-    """Find the dead letter to replay under an id; None when there is none."""
+async def sources(database: Database, event_id: str) -> list[str]:
+    """Sources of the dead letters under an id, as it came or as it is listed; empty for what has no usable one."""
     async with database.connection() as connection:
-        return await connection.fetchrow(FIND, escaped(database.encoding, event_id))
+        return [row["source"] for row in await connection.fetch(SOURCES, *_ids(database, event_id))]
+
+
+async def find(database: Database, event_id: str, source: str) -> Record | None:
+    """Find the dead letter to replay under an id and a source, as `sources` has it; None when there is none."""
+    async with database.connection() as connection:
+        return await connection.fetchrow(FIND, *_ids(database, event_id), source)
 
 
 async def record_replay(database: Database, position: str) -> None:
     """Note that a dead letter was sent again."""
     async with database.connection() as connection:
         await connection.execute(RECORD_REPLAY, position)
+
+
+def _ids(database: Database, event_id: str) -> tuple[str, str]:
+    stored = escaped(database.encoding, event_id)
+    return stored, event_id if event_id.isascii() else stored

@@ -43,7 +43,7 @@ RETURNING attempts, first_failed_at, dead_lettered_at IS NOT NULL AS dead_letter
 """
 END_FAILURE = "UPDATE failed_events SET dead_lettered_at = clock_timestamp() WHERE id = $1 AND digest = $2"
 FORGET_FAILURES = """
-DELETE FROM failed_events WHERE id = $1 AND dead_lettered_at IS NOT NULL AND (source IS NULL OR source = $2)
+DELETE FROM failed_events WHERE id = $1 AND (source IS NULL OR source = $2)
 """
 
 

@@ -3,6 +3,8 @@
 import json
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
+from math import inf
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -10,7 +12,7 @@ from pydantic_core import to_json
 
 from app import SERVICE
 from app.events import MAX_ID, EventData
-from app.values import NAME, check_name, decode_base64, told
+from app.values import MAX_INTEGER, NAME, check_name, decode_base64, told
 
 MAX_SOURCE = 1024
 MAX_TYPE = 256
@@ -25,11 +27,18 @@ TRACESTATE = re.compile("[ -~]{1,512}")
 
 
 def read_json(text: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """Read JSON; ValueError says what is wrong with it."""
+    """Read JSON in UTF-8, whole numbers to their last digit however they are written; ValueError says what is wrong."""
     try:
-        return json.loads(text)
+        return json.loads(text.decode("utf-8-sig"), parse_float=_number)
     except RecursionError as error:
         raise ValueError(f"nested too deep: {error}") from None
+
+
+def _number(text: str) -> int | float:
+    number = float(text)
+    if MAX_INTEGER <= abs(number) < inf and (exact := Decimal(text)) == exact.to_integral_value():
+        return int(exact)
+    return number
 
 
 def _check_json_type(text: str) -> str:

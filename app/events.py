@@ -54,7 +54,7 @@ class EventData(BaseModel):
     )
 
     message: Text
-    metadata: Metadata = Metadata()
+    metadata: Annotated[Metadata, Field(json_schema_extra={"default": {}})] = Metadata()
 
     @cached_property
     def content(self) -> dict[str, Any]:
@@ -80,6 +80,12 @@ class EventData(BaseModel):
     def digest(self) -> bytes:
         """What tells other data under the same id to the version before this one."""
         return sha256(self.canonical.encode()).digest()
+
+
+class PublishedData(EventData):
+    """Data of an event as a client publishes it: a member that means nothing is a mistake of the client's."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 def other_row(source: str, event_id: str) -> str:

@@ -1,12 +1,13 @@
 """What happens to a delivered event: applied, tried again, or sent to the dead letter topic."""
 
 import logging
+import re
 from enum import StrEnum
 from time import monotonic
 
 import asyncpg
 
-from app import effects
+from app import dead_letters, effects
 from app.config import Settings
 from app.dapr import DEAD_LETTER_TOPIC, RefusedError, Sidecar
 from app.database import Database
@@ -14,15 +15,13 @@ from app.delivery import Delivery, IndigestibleError
 from app.effects import Failure
 from app.errors import DependencyUnavailableError
 from app.health import Monitor
-from app.letter import write
+from app.letter import MAX_RECORD_BYTES, SMALLER, DeadLetter
 
 logger = logging.getLogger(__name__)
 FAULTS_OF_THE_SCHEMA = (asyncpg.IntegrityConstraintViolationError, asyncpg.PLPGSQLError)
 """Nothing in an event breaks a constraint of ours: these are somebody else's, and every event may meet them."""
-MAX_LETTER_BYTES = 1_900_000
-"""What our topic of dead letters and the Component's maxMessageBytes take in one record, and some room."""
-ANY_TOPIC_BYTES = 1_000_000
-"""What every topic takes unless its owner made the limit smaller."""
+TOO_LARGE = re.compile("was too large|(message|batch) larger than", re.IGNORECASE)
+"""How Sarama, and the broker through it, refuse a record for its size; any other refusal may pass."""
 
 
 class Status(StrEnum):
@@ -85,23 +84,25 @@ class Handler:
         reason = "".join(character if character.isprintable() else "?" for character in reason)[:1000]
         failure = await effects.record_failure(self._database, delivery, reason)
         if failure.dead_lettered:
+            await effects.end_failure(self._database, delivery)  # the relay lets go of what failed since it was queued
             return Status.SUCCESS, f"dead-lettered before: {reason}"
         if failure.attempts < max_attempts:
             return Status.RETRY, f"attempt {failure.attempts} of {max_attempts} failed: {reason}"
-        self._monitor.require("pubsub")
+        # whole, for its topic may take a part, or be lost; first, for its topic is not to get one for each attempt
+        await dead_letters.record(self._database, DeadLetter.given_up(delivery, reason, failure.attempts))
         await self._send(delivery, reason, failure)
         await effects.end_failure(self._database, delivery)
         return Status.SUCCESS, f"dead-lettered: {reason}"
 
-    async def _send(self, delivery: Delivery, reason: str, failure: Failure) -> None:
-        """Send the dead letter, by reference where the record as a whole does not fit."""
-        letter = write(delivery, reason, failure, whole=delivery.unread is None)
-        if len(letter) > MAX_LETTER_BYTES:
-            letter = write(delivery, reason, failure, whole=False)
+    async def _send(self, delivery: Delivery, reason: str, failure: Failure, kept: int | None = None) -> None:
+        """Send the dead letter, with as much of the record as its topic takes."""
+        record = DeadLetter.given_up(delivery, reason, failure.attempts, kept).write(failure.first_failed_at)
+        if len(record) > MAX_RECORD_BYTES:
+            await self._send(delivery, reason, failure, SMALLER[kept])
+            return
         try:
-            await self._sidecar.publish(DEAD_LETTER_TOPIC, letter)
-        except RefusedError:
-            if len(letter) <= ANY_TOPIC_BYTES:
+            await self._sidecar.publish(DEAD_LETTER_TOPIC, record)
+        except RefusedError as error:
+            if kept not in SMALLER or not TOO_LARGE.search(error.reason):
                 raise
-            letter = write(delivery, reason, failure, whole=False)
-            await self._sidecar.publish(DEAD_LETTER_TOPIC, letter)
+            await self._send(delivery, reason, failure, SMALLER[kept])

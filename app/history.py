@@ -28,7 +28,8 @@ SELECT source, NULL AS key, NULL AS message, NULL AS metadata,
     CASE WHEN dead_lettered_at IS NULL THEN 'failing' ELSE 'dead-lettered' END AS status, reason, attempts,
     "partition", "offset", NULL AS applied_at, dead_lettered_at
 FROM failed_events WHERE id = $1 AND (source = $2 OR (source IS NULL AND $3::boolean))
-ORDER BY last_failed_at DESC LIMIT 1
+AND ($4::timestamptz IS NULL OR (source IS NOT NULL AND last_failed_at > $4))
+ORDER BY source IS NULL, last_failed_at DESC LIMIT 1
 """
 QUEUED_EVENT = """
 SELECT key, data->>'message' AS message, coalesce(data->'metadata', '{}') AS metadata,
@@ -45,9 +46,12 @@ async def find(database: Database, event_id: str, source: str) -> dict[str, Any]
     async with database.connection() as connection:
         stored = (escaped(database.encoding, event_id), escaped(database.encoding, source))
         # in the order of its life, so that one which moves on meanwhile is not missed
+        queued = await _rows(connection, QUEUED_EVENT, event_id, own)
+        # what failed before that was another attempt
+        queued_at = queued[0]["created_at"] if queued else None
         rows = [
-            *await _rows(connection, QUEUED_EVENT, event_id, own),
-            *await _rows(connection, FAILED_EVENT, *stored, own),
+            *queued,
+            *await _rows(connection, FAILED_EVENT, *stored, own, queued_at),
             *await _rows(connection, EVENT, event_id, other_row(source, event_id), source, own),
         ]
     if not rows:

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from contextlib import suppress
+from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Self
 
@@ -19,17 +20,21 @@ from pydantic_core import to_json
 from app import envelope
 from app.dapr import DEAD_LETTER_TOPIC, TOPIC
 from app.delivery import MAX_OFFSET, MAX_PARTITION, Delivery
-from app.effects import Failure
 from app.envelope import MAX_SOURCE
 from app.events import DEAD_LETTER_TYPE, MAX_ID
-from app.values import check_line, decode_base64
+from app.group import Partition
+from app.values import LINE, check_line, decode_base64, told
 
 MAX_TOPIC = 249
 """Kafka's own limit."""
+MAX_RECORD_BYTES = 1_900_000
+"""What our topic of dead letters and the Component's maxMessageBytes take in one record, and some room."""
 BEGINNING = 65536
 """Bytes of an original that is too large for its dead letter."""
+SMALLER: dict[int | None, int] = {None: BEGINNING, BEGINNING: 0}
+"""How much of the original is kept where a topic does not take so much: instead of all its beginning, then none."""
 
-Line = Annotated[str, AfterValidator(check_line)]
+Line = Annotated[str, AfterValidator(check_line), told(LINE)]
 Base64 = Annotated[
     bytes, BeforeValidator(decode_base64), WithJsonSchema({"type": "string", "contentEncoding": "base64"})
 ]
@@ -80,15 +85,37 @@ class DeadLetter(BaseModel):
         )
 
     @classmethod
-    def passed_over(cls, partition: int, offset: int) -> Self:
-        """A record that the sidecar cannot take, and that nobody here has read."""
+    def given_up(cls, delivery: Delivery, reason: str, attempts: int, kept: int | None = None) -> Self:
+        """The letter of a delivery that the handler gave up, with so many bytes of its record, all for None."""
+        record, whole = delivery.record, kept is None and delivery.unread is None
+        is_read = delivery.unread is None
+        return cls.model_construct(
+            id=delivery.id,
+            source=delivery.source,
+            reason=reason,
+            attempts=attempts,
+            partition=delivery.partition,
+            offset=delivery.offset,
+            # with nothing of the original it is as small as a letter gets
+            record_key="" if kept == 0 else delivery.record_key,
+            original_base64=record if whole else None,
+            beginning_base64=record[:kept] if is_read and not whole else None,
+            size=None if whole else len(record) if is_read else delivery.unread,
+            sha256=sha256(record).hexdigest() if is_read and not whole else None,
+            topic=delivery.topic[:MAX_TOPIC] or TOPIC,
+        )
+
+    @classmethod
+    def passed_over(cls, partition: Partition, offset: int, last: int, size: int) -> Self:
+        """A batch of this size in the log that the sidecar cannot take, and that nobody here has read."""
         return cls(
-            id=f"position:{partition}:{offset}",
-            reason="passed over by hand: the sidecar could not take it",
+            id=f"position:{partition.number}:{offset}",
+            reason=f"passed over by hand up to offset {last}: the sidecar could not take this batch",
             attempts=0,
-            partition=partition,
+            partition=partition.number,
             offset=offset,
-            size=0,
+            size=size,
+            topic=partition.topic,
         )
 
     @property
@@ -98,26 +125,10 @@ class DeadLetter(BaseModel):
         digest = self.sha256 if self.original_base64 is None else sha256(self.original_base64).hexdigest()
         return f"{place}sha256:{digest or f'unknown, {self.size} bytes'}"
 
-
-def write(delivery: Delivery, reason: str, failure: Failure, *, whole: bool) -> bytes:
-    """Write the dead letter of a delivery, with its record as a whole or by reference."""
-    record = delivery.record
-    if whole:
-        original: dict[str, object] = {"original_base64": b64encode(record).decode()}
-    elif delivery.unread is None:
-        beginning = b64encode(record[:BEGINNING]).decode()
-        original = {"size": len(record), "sha256": sha256(record).hexdigest(), "beginning_base64": beginning}
-    else:
-        original = {"size": delivery.unread}
-    data = {
-        "id": delivery.id,
-        "source": delivery.source,
-        "reason": reason,
-        "attempts": failure.attempts,
-        "first_failed_at": failure.first_failed_at,
-        "topic": delivery.topic[:MAX_TOPIC] or TOPIC,
-        "partition": delivery.partition,
-        "offset": delivery.offset,
-        "record_key": delivery.record_key,
-    }
-    return envelope.write(delivery.id, DEAD_LETTER_TYPE, to_json(data | original))
+    def write(self, first_failed_at: datetime) -> bytes:
+        """Write the record of the dead letter topic."""
+        fields = {name: b64encode(value).decode() if isinstance(value, bytes) else value for name, value in self}
+        data = fields | {"first_failed_at": first_failed_at}
+        # an id of its own: an event of the same id, and those of other sources, may have letters too
+        told = f"{self.position}\n{self.source}\n{self.id}"
+        return envelope.write(sha256(told.encode()).hexdigest(), DEAD_LETTER_TYPE, to_json(data))

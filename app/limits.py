@@ -45,7 +45,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = LIMITS_BYTES.get(scope["path"], DEFAULT_BYTES)
+        # a route matches with a line break behind it too
+        limit = LIMITS_BYTES.get(scope["path"].rstrip("\n"), DEFAULT_BYTES)
         deadline = asyncio.get_running_loop().time() + self._seconds
         size = 0
         more = True

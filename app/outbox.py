@@ -14,8 +14,8 @@ WHERE id IN ($1, $2) AND (source IS NULL OR source = $3)
 QUEUED = "data->>'message' = $4 AND coalesce(data->'metadata', '{}')::jsonb = $5::jsonb AS same_data"
 ADD = f"""
 WITH processed AS ({PROCESSED}), queued AS (
-    INSERT INTO outbox (id, key, data, digest, traceparent, tracestate)
-    SELECT $1, $6, $7, $8, $9, $10 WHERE NOT EXISTS (SELECT FROM processed)
+    INSERT INTO outbox (id, key, data, digest, traceparent, tracestate, bytes)
+    SELECT $1, $6, $7, $8, $9, $10, octet_length($7::json::text) WHERE NOT EXISTS (SELECT FROM processed)
     ON CONFLICT (id) DO UPDATE SET id = excluded.id
     RETURNING data
 )

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from contextlib import suppress
+from time import monotonic
 from typing import Self
 
 from asyncpg import InterfaceError
@@ -74,12 +75,15 @@ class Relay:
                         await self._wakened.wait()
 
     async def _take_turn(self) -> bool:
-        """Publish one batch, unless another replica is at it; True when there may be more."""
+        """Publish batch after batch for a moment, unless another replica is at it; True when there may be more."""
+        until = monotonic() + self._poll_seconds
         async with self._database.connection(self._turn_seconds) as connection:
             if not await connection.fetchval(TAKE_TURN, LOCK, str(int(self._turn_seconds * 1000))):
                 return False
             try:
                 more = await self._backlog.send_batch(connection)
+                while more and monotonic() < until and not self._stopping:
+                    more = await self._backlog.send_batch(connection)
             except BaseException:
                 with suppress(InterfaceError):  # the server ended it, and so the turn
                     connection.terminate()  # ends the turn too, and waits for nobody

@@ -21,6 +21,7 @@ STATEMENTS = (
     backlog.MARK,
     dead_letters.RECORD,
     dead_letters.LIST,
+    dead_letters.SOURCES,
     dead_letters.FIND,
     dead_letters.RECORD_REPLAY,
     activity.ACTIVITY,

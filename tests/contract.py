@@ -12,6 +12,7 @@ import yaml
 from app import SERVICE, __version__
 from app.dapr import DEAD_LETTER_TOPIC, TOPIC
 from app.envelope import Envelope
+from app.events import DEAD_LETTER_TYPE
 from app.letter import DeadLetter
 from app.values import MAX_DEPTH, MAX_NUMBER, TEXT
 
@@ -21,8 +22,8 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 UNSAID = f"""{Envelope.__doc__}
 
 What a JSON Schema cannot say: text has no lone surrogates; metadata is nested at most {MAX_DEPTH} levels deep; of a
-member that is there twice the last one counts; a fraction or an exponent makes a number a double, an integer of more
-than 4,300 digits is not read; what is in data_base64 is as contentSchema says."""
+member that is there twice the last one counts; a fraction makes a number a double, an integer of more than 4,300
+digits is not read; what is in data_base64 is as contentSchema says."""
 ANY_JSON: dict[str, Any] = {
     "anyOf": [
         {"type": ["null", "boolean"]},
@@ -63,6 +64,7 @@ def asyncapi() -> dict[str, Any]:
     """The AsyncAPI document of both topics."""
     letter = DeadLetter.model_json_schema()
     letter["oneOf"] = [_given("original_base64", "string"), _given("size", "integer")]
+    letter["properties"]["first_failed_at"] = {"type": "string", "format": "date-time"}
     key = {"type": "string", "description": "metadata.key: events of one key keep their order"}
     return {
         "asyncapi": "3.0.0",
@@ -74,7 +76,7 @@ def asyncapi() -> dict[str, Any]:
                 "description": "Whoever writes here has its events applied; events.md says what becomes of others.",
                 "messages": {
                     "event": {
-                        "summary": "A structured CloudEvent, told from others by source and id",
+                        "summary": "A structured CloudEvent, told from others by source and id; no header says so",
                         "payload": _payload({"$ref": f"./{SCHEMA}"}),
                         "bindings": {"kafka": {"key": key}},
                     }
@@ -85,8 +87,8 @@ def asyncapi() -> dict[str, Any]:
                 "description": "What the agent could not apply, and why.",
                 "messages": {
                     "deadLetter": {
-                        "summary": "A structured CloudEvent of the agent's; this is its data",
-                        "payload": _payload({"type": "object", "required": ["data"], "properties": {"data": letter}}),
+                        "summary": "A structured CloudEvent of the agent's; its data names the original",
+                        "payload": _payload(_letter(letter)),
                     }
                 },
             },
@@ -110,6 +112,13 @@ def written() -> dict[Path, str]:
 
 def _given(member: str, kind: str) -> dict[str, Any]:
     return {"required": [member], "properties": {member: {"type": kind}}}
+
+
+def _letter(data: dict[str, Any]) -> dict[str, Any]:
+    said = {"specversion": "1.0", "source": SERVICE, "type": DEAD_LETTER_TYPE, "datacontenttype": "application/json"}
+    properties = {name: {"const": value} for name, value in said.items()}
+    properties |= {"id": {"type": "string"}, "time": {"type": "string", "format": "date-time"}, "data": data}
+    return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def _payload(schema: dict[str, Any]) -> dict[str, Any]:

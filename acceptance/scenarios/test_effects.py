@@ -72,7 +72,7 @@ def kill_once(
     """Kill the entry's target some seconds after a load began; return once its ledger balances and its pod is new."""
     target = system.TARGETS[entry.target]
     headers = {"Prefer": "respond-async"} if "relay" in entry.id else {}
-    url = f"http://{cluster.address(system.NAMESPACE, system.AGENT)}/publish"
+    url = system.publish_url(cluster)
 
     def require_back() -> None:
         require_ready(cluster, target.namespace, target.name)

@@ -50,7 +50,8 @@ def test_every_record_of_a_foreign_producer_is_applied_or_on_record(
     faults.require_steady()
     restarts, before = system.restarts(cluster), mebibytes(cluster)
     prefix = f"foreign-{audit.prefix}"
-    writes = Stream("writes", publish_url(cluster), PER_SECOND, "POST", keep=True, clients=CLIENTS, key=audit.prefix)
+    url = system.publish_url(cluster)
+    writes = Stream("writes", url, PER_SECOND, "POST", keep=True, clients=CLIENTS, key=audit.prefix)
     places: Places = {}
     since = database.value("SELECT clock_timestamp()")
     with load.sending(writes):
@@ -80,8 +81,3 @@ def require_on_record(database: Database, places: Places, since: datetime) -> No
     known = {(row["partition"], row["offset"]) for row in database.rows(ON_RECORD, partitions, since)}
     if missing := [f"{one.kind} at {place}" for place, one in places.items() if place not in known]:
         raise NotYetError(f"{len(missing)} of {len(places)} are not, such as {', '.join(missing[:NAMED])}")
-
-
-def publish_url(cluster: Cluster) -> str:
-    """Where events are published from inside the cluster."""
-    return f"http://{cluster.address(system.NAMESPACE, system.AGENT)}/publish"

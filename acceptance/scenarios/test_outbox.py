@@ -64,9 +64,9 @@ def test_events_wait_in_the_outbox_while_kafka_is_away(
             accepted = publish(agent, event_id)
             expect(accepted.status_code == 202, "202 for an event that can be queued", shorten(accepted))
             waiting.until("it to be queued", partial(require_status, agent, event_id, "queued"), NOTICED_S)
-        answering = partial(watched.first, "kafka", "answers", fault.undone)
-        back = waiting.until("kafka to answer", answering, BACK_S, interval_s=0.05)
-        sending.close()
+        sending.close()  # how many wait must not hang on how long this machine takes to start a broker
+    answering = partial(watched.first, "kafka", "answers", fault.undone)
+    back = waiting.until("kafka to answer", answering, BACK_S, interval_s=0.05)
     ledger = load.ledger("writes")
     balance = audit.settle(ledger, bound("drained_s"))
     waiting.until("the outbox to be empty", partial(require_empty, database), bound("drained_s"))
@@ -151,7 +151,7 @@ def test_an_event_that_cannot_be_queued_is_refused_and_may_be_sent_again(
 
 def writes(cluster: Cluster, audit: Audit, per_second: float) -> Stream:
     """Events to be queued, of the audit's keys, through the Service."""
-    url = f"http://{cluster.address(system.NAMESPACE, system.AGENT)}/publish"
+    url = system.publish_url(cluster)
     headers = {"Prefer": "respond-async"}
     return Stream("writes", url, per_second, "POST", headers=headers, clients=CLIENTS, key=audit.prefix)
 

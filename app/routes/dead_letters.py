@@ -26,7 +26,7 @@ async def receive_dead_letter(request: Request, database: AgentDatabase, monitor
     body was cut short.
     """
     guard: Guard = request.state.guard
-    guard.require_delivery(request.headers)
+    guard.require_delivery(request)
     try:
         delivery = Delivery.of(await body_of(request), request.headers)
         monitor.require("database")

@@ -4,20 +4,25 @@ import re
 from typing import Annotated, Any, Literal, NamedTuple
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel
 
 from app.dapr import TOPIC
 from app.envelope import trace
-from app.errors import DependencyUnavailableError, problems
-from app.events import EventData
+from app.errors import DependencyUnavailableError, ServiceError, problems
+from app.events import PublishedData
 from app.services import AgentPublisher
 
 router = APIRouter(tags=["events"])
 RESPOND_ASYNC = "respond-async"
+QUOTED = re.compile(r'"(\\.|[^"\\])*"')
 
+# a path of dots alone means another place to whoever follows Location
 IdempotencyKey = Annotated[
-    str | None, Header(alias="Idempotency-Key", pattern="^[A-Za-z0-9._~-]{1,128}$", examples=["order-1842"])
+    str | None,
+    Header(
+        alias="Idempotency-Key", pattern="^[.]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*$", max_length=128, examples=["order-1842"]
+    ),
 ]
 Prefer = Annotated[list[str] | None, Header(alias="Prefer", examples=[[RESPOND_ASYNC]])]
 
@@ -30,12 +35,15 @@ class Wishes(NamedTuple):
 
 
 async def wishes(
+    request: Request,
     prefer: Prefer = None,
     traceparent: Annotated[str | None, Header()] = None,
-    tracestate: Annotated[str | None, Header()] = None,
+    tracestate: Annotated[list[str] | None, Header()] = None,
 ) -> Wishes:
-    """Read what the headers ask for."""
-    return Wishes(RESPOND_ASYNC in preferences(prefer or []), trace(traceparent, tracestate))
+    """Read what the headers ask for. ServiceError (400) when there are several keys."""
+    if len(request.headers.getlist("idempotency-key")) > 1:
+        raise ServiceError(400, "Idempotency-Key: expected one, for an event has one id")
+    return Wishes(RESPOND_ASYNC in preferences(prefer or []), trace(traceparent, ",".join(tracestate or [])))
 
 
 class Published(BaseModel):
@@ -54,7 +62,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 @router.post("/publish", responses=RESPONSES | problems(400, 408, 413, 422, 503))
 async def publish(
-    data: EventData,
+    data: PublishedData,
     publisher: AgentPublisher,
     response: Response,
     wished: Annotated[Wishes, Depends(wishes)],
@@ -85,4 +93,5 @@ async def publish(
 
 def preferences(headers: list[str]) -> set[str]:
     """Names of the preferences in `Prefer` headers (RFC 7240), without their values and parameters."""
-    return {re.split("[;=]", preference, maxsplit=1)[0].strip().lower() for preference in ",".join(headers).split(",")}
+    unquoted = QUOTED.sub("", ",".join(headers))
+    return {re.split("[;=]", preference, maxsplit=1)[0].strip().lower() for preference in unquoted.split(",")}

@@ -20,15 +20,15 @@ PROBLEM = "application/problem+json"
 
 
 @asynccontextmanager
-async def running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Run an app's lifespan and lend a client of it."""
+async def running(app: FastAPI, address: str = "127.0.0.1") -> AsyncIterator[httpx.AsyncClient]:
+    """Run an app's lifespan and lend a client of it, that has this address."""
     async with app.router.lifespan_context(app) as state:
 
         async def served(scope: Scope, receive: Receive, send: Send) -> None:
             scope["state"] = dict(state or {})
             await app(scope, receive, send)
 
-        transport = httpx.ASGITransport(served, raise_app_exceptions=False)
+        transport = httpx.ASGITransport(served, raise_app_exceptions=False, client=(address, 12345))
         async with httpx.AsyncClient(transport=transport, base_url="http://agent") as client:
             yield client
 

@@ -7,14 +7,19 @@ import sys
 from hashlib import sha256
 from secrets import token_hex
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import asyncpg
 import httpx
 import pytest
 
+from app import commands
 from app.config import Settings
-from tests.app.client import APP_TOKEN, cloud_event, deliver
+from app.main import create_app
+from tests.app.broker import StandInBroker
+from tests.app.client import APP_TOKEN, cloud_event, deliver, running, until_failing, until_ready
+from tests.app.databases import new_database
 from tests.app.postgres import PASSWORD, PostgresServer
 from tests.app.sidecar import StandInSidecar
 from tests.app.test_subscribe import BROKEN, CONSTRAINT
@@ -186,7 +191,7 @@ async def test_a_dead_letter_that_is_replayed_gets_all_its_attempts_and_takes_ef
         code, stdout, stderr = await command(settings, "replay", event["id"])
 
         assert (code, stderr) == (0, "")
-        assert stdout == f"replayed {event['id']}: {len(record)} bytes to agent-events\n"
+        assert stdout == f"replayed {event['id']} of {event['source']}: {len(record)} bytes to agent-events\n"
         sent = sidecar.published[-1]
         assert sidecar.records[-1] == ("agent-events", record)
         assert sent["query"] == {"metadata.partitionKey": "a/b c"}
@@ -215,6 +220,35 @@ async def test_a_replay_that_cannot_be_sent_says_so(
     assert (code, stdout) == (1, "")
     assert stderr.startswith("error: pubsub is unavailable: the sidecar answered 500")
     assert [letter["replayed_at"] for letter in await recorded(sql)] == [None]
+
+
+async def test_a_record_that_no_sidecar_sends_is_not_replayed_and_keeps_its_status(
+    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar
+) -> None:
+    event = cloud_event({"message": 7, "much": "x" * 2_500_000})
+    assert await deliver(agent, event) == "SUCCESS"
+    sent = len(sidecar.records)
+    code, _, stderr = await command(settings, "replay", event["id"])
+    assert (code, "more than the sidecar sends" in stderr) == (1, True), stderr
+    assert (await agent.get(f"/events/{event['id']}")).json()["status"] == "dead-lettered"
+    assert len(sidecar.records) == sent
+
+
+async def test_a_dead_letter_that_is_recorded_and_not_sent_yet_gets_all_its_attempts_by_a_replay(
+    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    event = cloud_event({"message": "m", "metadata": {"key": "trap"}})
+    await sql.execute(CONSTRAINT[0])
+    try:
+        sidecar.refused = {event["id"]}
+        assert [await deliver(agent, event) for _ in range(4)] == ["RETRY"] * 4
+        sidecar.refused.clear()
+        assert (await command(settings, "replay", event["id"]))[0] == 0
+        assert await deliver(agent, event, offset=18) == "RETRY", "expected all attempts again"
+    finally:
+        await sql.execute(CONSTRAINT[1])
+    assert await deliver(agent, event, offset=18) == "SUCCESS"
+    assert not [topic for topic, _ in sidecar.records if topic == "agent-events-dead-letters"]
 
 
 async def test_dead_letters_are_listed_as_a_table(
@@ -248,22 +282,74 @@ async def test_a_list_without_the_database_says_so(settings: Settings, postgres:
 
 @pytest.mark.parametrize(
     "sizes",
-    [(1_300_000, 2_000_000, 1_300_000), (1_800_000, 2_000_000, 65_536), (800_000, 1_048_588, 65_536)],
-    ids=["as large as it may be", "larger than a dead letter", "larger than a foreign topic takes"],
+    [
+        (1_300_000, 2_000_000, 1_300_000, 1),
+        (1_800_000, 2_000_000, 65_536, 1),
+        (800_000, 1_048_588, 65_536, 2),
+        (80_000, 10_000, 0, 3),
+        (20_000, 10_000, 0, 3),
+    ],
+    ids=[
+        "as large as it may be",
+        "larger than a dead letter",
+        "larger than a foreign topic takes",
+        "a topic that takes no beginning",
+        "a topic that takes little",
+    ],
 )
 async def test_a_dead_letter_fits_whatever_its_original(
-    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection, sizes: tuple[int, int, int]
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection, sizes: tuple[int, int, int, int]
 ) -> None:
-    size, largest, kept = sizes
+    size, largest, kept, tries = sizes
     record = token_hex(size // 2).encode()
     sidecar.largest = largest
     assert [await deliver(agent, record, 5, size) for _ in range(2)] == ["SUCCESS"] * 2
     attempts = [request for request in sidecar.requests if "publish" in request]
-    assert len(attempts) == 1 + (largest < 2_000_000), "what is known not to fit was sent all the same"
+    assert len(attempts) == tries, "what is known not to fit was sent all the same"
+    (whole,) = await recorded(sql)
     assert await hand_over(agent, sidecar) == ["SUCCESS"]
-    (letter,) = await recorded(sql)
-    assert letter["position"] == f"agent-events/5:{size}/sha256:{sha256(record).hexdigest()}"
-    assert (letter["original"], letter["size"]) == (record[:kept], None if kept == size else size)
+    assert await recorded(sql) == [whole], "one event has two letters"
+    assert whole["position"] == f"agent-events/5:{size}/sha256:{sha256(record).hexdigest()}"
+    assert (whole["original"], whole["size"]) == (record, None)
+
+    await sql.execute("DELETE FROM dead_letters")
+    await hand_over(agent, sidecar)
+    (sent,) = await recorded(sql)
+    assert (sent["original"], sent["size"]) == (record[:kept], None if kept == size else size)
+
+
+async def test_a_dead_letter_fits_a_topic_that_takes_little_whatever_its_names(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar
+) -> None:
+    sidecar.largest = 10_000
+    names = {"id": f"{uuid4()}".ljust(256, "\N{GRINNING FACE}"), "source": "\N{GRINNING FACE}" * 1024}
+    first, second = (cloud_event({"message": message}, **names) for message in "ab")
+    key = quote("\n" * 1365)
+    assert [await deliver(agent, one, __key=key) for one in (first, second)] == ["SUCCESS"] * 2
+    (letter,) = sidecar.published
+    assert (letter["data"]["id"], letter["data"]["source"], letter["data"]["record_key"]) == (*names.values(), "")
+    assert letter["data"]["reason"].startswith("key reused")
+
+
+async def test_a_dead_letter_that_cannot_be_recorded_is_not_sent_once_for_each_attempt(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    await sql.execute("ALTER TABLE dead_letters ADD CONSTRAINT trap CHECK (position = '')")
+    event = cloud_event({"message": 7})
+    assert [await deliver(agent, event) for _ in range(3)] == ["RETRY"] * 3
+    assert not sidecar.published
+    await sql.execute("ALTER TABLE dead_letters DROP CONSTRAINT trap")
+    assert [await deliver(agent, event) for _ in range(2)] == ["SUCCESS"] * 2
+    assert len(sidecar.published) == len(await recorded(sql)) == 1
+
+
+async def test_a_record_that_kafka_could_not_read_is_not_taken_for_too_large(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar
+) -> None:
+    sidecar.largest = 0
+    sidecar.told_of_size = "kafka: error decoding packet: message of length 1213486160 too large or too small"
+    assert await deliver(agent, b"not JSON") == "RETRY"
+    assert sum("publish" in request for request in sidecar.requests) == 1
 
 
 @pytest.mark.parametrize("size", [1_800_000, 800_000, 8])
@@ -278,11 +364,70 @@ async def test_a_dead_letter_that_kafka_refuses_whatever_its_size_is_tried_again
     assert "original_base64" in sidecar.published[0]["data"] or size == 1_800_000
 
 
+async def test_a_refusal_that_may_pass_cuts_no_dead_letter(agent: httpx.AsyncClient, sidecar: StandInSidecar) -> None:
+    record = json.dumps(event := cloud_event({"message": 7, "much": "x" * 1_200_000})).encode()
+    sidecar.refused = {event["id"]}
+    assert await deliver(agent, record) == "RETRY"
+    assert sum("publish" in request for request in sidecar.requests) == 1
+    sidecar.refused.clear()
+    assert await deliver(agent, record) == "SUCCESS"
+    assert sidecar.published[0]["data"]["size"] is None
+
+
+async def test_a_dead_letter_does_not_wait_for_the_agents_own_way_to_kafka(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, broker: StandInBroker
+) -> None:
+    await broker.stop()
+    await until_failing(agent, "pubsub")
+    assert await deliver(agent, cloud_event({"message": 7})) == "SUCCESS"
+    assert len(sidecar.published) == 1
+
+
+async def test_a_dead_letter_whose_topic_is_lost_is_on_record(
+    agent: httpx.AsyncClient, settings: Settings, sql: asyncpg.Connection
+) -> None:
+    record = json.dumps(event := cloud_event({"message": 7})).encode()
+    assert await deliver(agent, record) == "SUCCESS"
+    assert [letter["original"] for letter in await recorded(sql)] == [record]
+    code, _, stderr = await command(settings, "replay", event["id"])
+    assert (code, stderr) == (0, "")
+
+
+async def test_of_two_letters_under_one_id_the_whole_one_is_replayed(
+    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    event = cloud_event({"message": 7, "much": "x" * 1_800_000})
+    whole = event | {"data": {"message": 8}}
+    await deliver(agent, event)
+    await sql.execute("DELETE FROM dead_letters")
+    await hand_over(agent, sidecar)
+    assert await deliver(agent, whole) == "SUCCESS"
+    code, _, stderr = await command(settings, "replay", event["id"])
+    assert (code, stderr) == (0, "")
+    assert sidecar.records[-1] == ("agent-events", json.dumps(whole).encode())
+
+
+async def test_a_dead_letter_is_found_by_its_id_as_it_came_and_as_it_is_listed(
+    settings: Settings, postgres: PostgresServer
+) -> None:
+    event = cloud_event({"message": 7}, id="\u20ac\\1")
+    async with new_database(postgres, "LATIN1") as name:
+        settings = settings.model_copy(update={"postgres_database": name})
+        async with running(create_app(settings)) as agent:
+            await until_ready(agent)
+            assert await deliver(agent, event) == "SUCCESS"
+        listed = (await commands.list_dead_letters(settings)).splitlines()[1].split()[0]
+        assert listed != event["id"]
+        for event_id in (event["id"], listed):
+            assert event_id in await commands.replay(settings, event_id)
+
+
 async def test_a_dead_letter_whose_original_is_incomplete_is_listed_as_such_and_not_replayed(
-    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar
+    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, sql: asyncpg.Connection
 ) -> None:
     event = cloud_event({"message": 7, "much": "x" * 1_800_000})
     await deliver(agent, event, 5, 55)
+    await sql.execute("DELETE FROM dead_letters")
     await hand_over(agent, sidecar)
     _, stdout, _ = await command(settings, "dead-letters")
     assert stdout.splitlines()[1].split()[-4:] == [event["source"], "65536", "of", str(len(json.dumps(event)))]
@@ -305,7 +450,12 @@ async def test_a_replay_gives_no_attempts_to_another_sources_event(
     for event in (ours, theirs):
         await deliver(agent, event)
     await deliver(agent, sidecar.records[0][1], 0, 1, route="/dead-letters")
-    assert (await command(settings, "replay", ours["id"]))[0] == 0
+    code, _, stderr = await command(settings, "replay", ours["id"])
+    assert code == 1
+    assert "came from several sources, SOURCE is to name one: another, fastapi-dapr-agent" in stderr
+    assert (await command(settings, "replay", ours["id"], "nobody"))[0] == 1
+    assert (await command(settings, "replay", ours["id"], ours["source"]))[0] == 0
+    assert json.loads(sidecar.records[-1][1])["source"] == ours["source"]
     sent = len(sidecar.published)
     assert [await deliver(agent, event) for event in (theirs, ours)] == ["SUCCESS"] * 2
     assert [letter["data"]["source"] for letter in sidecar.published[sent:]] == [ours["source"]]

@@ -36,6 +36,7 @@ APPLIED: dict[str, dict[str, Any]] = {
     "an expired one": {"expiration": "2020-01-01T00:00:00Z", "ttlinseconds": 1},
     "a time that is none": {"time": 7},
     "members that nobody knows": {"comexampleextension": {"a": []}, "x": "\ud800"},
+    "members of data that nobody knows": {"data": {**DATA, "colour": "red"}},
     "an id of any letters": {"id": "M\u00fcller \N{GRINNING FACE}/?#%2F", "source": "urn:\u00fc"},
 }
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -94,8 +95,10 @@ async def test_an_envelope_is_dead_lettered_naming_the_member(
         (json.dumps([cloud_event(DATA)]).encode(), "not a CloudEvent: not a JSON object"),
         (b"", "not JSON"),
         (b'{"x": ' + b"9" * 5000 + b"}", "not JSON"),
+        (json.dumps(cloud_event(DATA)).encode("utf-16"), "not JSON: 'utf-8' codec can't decode"),
+        (json.dumps(cloud_event(DATA, x="?")).encode().replace(b"?", b"\xed\xa0\x80"), "not JSON: 'utf-8' codec"),
     ],
-    ids=["bare JSON, or binary mode", "batch mode", "a tombstone", "a huge number"],
+    ids=["bare JSON, or binary mode", "batch mode", "a tombstone", "a huge number", "UTF-16", "CESU-8"],
 )
 async def test_a_record_of_another_kind_is_dead_lettered_by_its_position(
     agent: httpx.AsyncClient, sidecar: StandInSidecar, record: bytes, reason: str
@@ -105,6 +108,19 @@ async def test_a_record_of_another_kind_is_dead_lettered_by_its_position(
     (letter,) = sidecar.published
     assert letter["data"]["id"] == f"position:5:{offset}"
     assert reason in letter["data"]["reason"]
+
+
+async def test_bare_json_is_dead_lettered_by_the_id_that_it_has(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar
+) -> None:
+    assert await deliver(agent, {"id": "42", **DATA}) == "SUCCESS"
+    (letter,) = sidecar.published
+    assert (letter["data"]["id"], letter["data"]["source"]) == ("42", None)
+
+
+async def test_a_byte_order_mark_stands_in_nobodys_way(agent: httpx.AsyncClient, sidecar: StandInSidecar) -> None:
+    assert await deliver(agent, json.dumps(cloud_event(DATA)).encode("utf-8-sig")) == "SUCCESS"
+    assert sidecar.published == []
 
 
 async def test_a_dead_letter_names_what_dapr_wraps_twice(agent: httpx.AsyncClient, sidecar: StandInSidecar) -> None:

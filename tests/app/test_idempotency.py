@@ -44,13 +44,19 @@ async def test_a_key_may_have_128_characters(agent: httpx.AsyncClient) -> None:
     assert (await publish(agent, key, EVENT)).json()["id"] == key
 
 
-@pytest.mark.parametrize("key", ["", "x" * 129, "a b", "a/b", "a\tb", "a%20b", "\u00fc"])
+@pytest.mark.parametrize("key", ["", "x" * 129, "a b", "a/b", "a\tb", "a%20b", "\u00fc", ".", "..", "..."])
 async def test_a_bad_key_is_refused_naming_the_header(
     agent: httpx.AsyncClient, sidecar: StandInSidecar, key: str
 ) -> None:
     headers = [(b"Idempotency-Key", key.encode())]
     problem = assert_problem(await agent.post("/publish", json=EVENT, headers=headers), 400, "Idempotency-Key")
     assert problem["errors"][0]["field"] == "Idempotency-Key"
+    assert not sidecar.published
+
+
+async def test_two_keys_are_refused_naming_the_header(agent: httpx.AsyncClient, sidecar: StandInSidecar) -> None:
+    headers = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    assert_problem(await agent.post("/publish", json=EVENT, headers=headers), 400, "Idempotency-Key: expected one")
     assert not sidecar.published
 
 

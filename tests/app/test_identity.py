@@ -1,6 +1,7 @@
 """Which event is which: source and id together, and data by their value."""
 
 import asyncio
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -135,6 +136,32 @@ async def test_the_same_values_are_the_same_event_and_others_are_not(
     assert (await agent.get(f"/events/{event_id}")).json()["attempts"] == 1 + same
 
 
+@pytest.mark.parametrize(
+    "other", ["9007199254740993.0", "9007199254740993e0", "90071992547409930E-1", "9007199254740993"]
+)
+async def test_a_whole_number_keeps_its_last_digit_however_it_is_written(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, other: str
+) -> None:
+    record = json.dumps(cloud_event({"message": "m", "metadata": {"x": "?"}})).replace('"?"', "9007199254740993")
+    for one in (record, record.replace("9007199254740993", other)):
+        assert await deliver(agent, one.encode()) == "SUCCESS"
+    assert sidecar.published == []
+    event = (await agent.get(f"/events/{json.loads(record)['id']}")).json()
+    assert (event["attempts"], event["metadata"]) == (2, {"x": 9007199254740993})
+
+
+async def test_letters_of_several_sources_under_one_id_are_several_events(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar
+) -> None:
+    event_id = uuid4().hex
+    bad = [(OWN, {"message": 7}), (OTHER, {"message": 7}), (THIRD, {"message": 7}), (THIRD, {"message": 8})]
+    for offset, (source, data) in enumerate(bad):
+        await deliver(agent, event_of(source, event_id, data), 0, offset)
+    letters = [(letter["source"], letter["id"]) for letter in sidecar.published]
+    assert len({*letters, (OWN, event_id)}) == 5
+    assert {letter["data"]["id"] for letter in sidecar.published} == {event_id}
+
+
 @pytest.mark.parametrize("applied", [True, False], ids=["applied", "in the outbox"])
 @pytest.mark.parametrize(("first", "second", "same"), CASES)
 async def test_an_idempotency_key_is_of_the_same_values(
@@ -148,6 +175,40 @@ async def test_an_idempotency_key_is_of_the_same_values(
     for way in (headers, headers | later):
         answer = await agent.post("/publish", json={"message": "m"} | second, headers=way)
         assert (answer.status_code == 422) == (not same), answer.text
+
+
+async def test_a_failure_of_no_source_does_not_hide_our_own_event(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    event_id = uuid4().hex
+    assert await deliver(agent, {"id": event_id}) == "SUCCESS"
+    seen = (await agent.get(f"/events/{event_id}")).json()
+    assert (seen["status"], seen["source"]) == ("dead-lettered", None)
+    sidecar.broken["publish"] = 500
+    await agent.post(
+        "/publish", json={"message": "m"}, headers={"Prefer": "respond-async", "Idempotency-Key": event_id}
+    )
+    seen = (await agent.get(f"/events/{event_id}")).json()
+    assert (seen["status"], seen["source"]) == ("queued", OWN)
+    await sql.execute("DELETE FROM outbox")
+
+
+async def test_a_failure_of_an_earlier_attempt_does_not_hide_what_is_queued_again(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    event_id = uuid4().hex
+    assert await deliver(agent, event_of(OWN, event_id, {"message": 7})) == "SUCCESS"
+    assert (await agent.get(f"/events/{event_id}")).json()["status"] == "dead-lettered"
+    assert await deliver(agent, event_of(OTHER, event_id, {"message": 7})) == "SUCCESS"
+    sidecar.broken["publish"] = 500
+    headers = {"Prefer": "respond-async", "Idempotency-Key": event_id}
+    assert (await agent.post("/publish", json={"message": "m"}, headers=headers)).status_code == 202
+    assert (await agent.get(f"/events/{event_id}")).json()["status"] == "queued"
+    theirs = (await agent.get(f"/events/{event_id}", params={"source": OTHER})).json()
+    assert theirs["status"] == "dead-lettered"
+    await sql.execute("UPDATE outbox SET created_at = now() - interval '1 hour'")
+    assert (await agent.get(f"/events/{event_id}")).json()["status"] == "dead-lettered"
+    await sql.execute("DELETE FROM outbox")
 
 
 async def test_another_sources_event_takes_no_idempotency_key_from_us_and_nothing_from_the_outbox(

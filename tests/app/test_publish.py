@@ -24,6 +24,8 @@ BAD: list[tuple[Any, str]] = [
     ({"message": 3}, "message"),
     ({"message": "a\0b"}, "message"),
     ({"message": "\ud800"}, "message"),
+    ({"message": "m", "colour": "red"}, "colour"),
+    ({"message": "m", "metdata": {}}, "metdata"),
     ({"message": "m", "metadata": None}, "metadata"),
     ({"message": "m", "metadata": []}, "metadata"),
     ({"message": "m", "metadata": {"key": 3}}, "metadata.key"),
@@ -93,7 +95,8 @@ async def test_a_body_that_is_not_json_is_refused(agent: httpx.AsyncClient, body
 
 async def test_a_large_body_is_refused(agent: httpx.AsyncClient, sidecar: StandInSidecar) -> None:
     assert (await agent.post("/publish", json={"message": "x" * 250_000})).status_code == 200
-    assert_problem(await agent.post("/publish", json={"message": "x" * 262_144}), 413, "256 KiB")
+    for path in ("/publish", "/publish%0A"):
+        assert_problem(await agent.post(path, json={"message": "x" * 262_144}), 413, "256 KiB")
     assert len(sidecar.published) == 1
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import datetime
 from itertools import pairwise
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -42,6 +43,22 @@ async def test_an_event_that_kafka_lost_is_sent_again_until_it_is_applied(
     assert await status(agent, event_id) == "applied"
 
 
+@pytest.mark.parametrize("other", [{"message": "other"}, {"metadata": {"key": "other"}}], ids=["message", "metadata"])
+async def test_an_event_whose_id_was_applied_with_other_data_is_sent_until_that_is_told(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection, other: dict[str, Any]
+) -> None:
+    event_id = uuid4().hex
+    assert (await queue(agent, event_id, key="k")).status_code == 202
+    await until_published(sidecar, 1)
+    data = json.loads(sidecar.records[-1][1])["data"] | other
+    assert await deliver(agent, cloud_event(data, id=event_id)) == "SUCCESS"
+    assert await until_published(sidecar, 3) == [event_id] * 3, (
+        "expected it to be sent again, as Kafka may have lost it"
+    )
+    assert await deliver(agent, sidecar.records[-1][1]) == "SUCCESS"
+    await until_empty(sql)
+
+
 async def test_each_time_takes_twice_as_long_as_the_one_before(
     agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection
 ) -> None:
@@ -68,6 +85,22 @@ async def test_what_was_dead_lettered_is_not_sent_again(
     finally:
         await sql.execute("ALTER TABLE effects DROP CONSTRAINT trap")
     assert await status(agent, event_id) == "dead-lettered"
+
+
+async def test_an_event_that_was_dead_lettered_before_it_was_queued_is_sent_all_the_same(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection
+) -> None:
+    await sql.execute("ALTER TABLE effects ADD CONSTRAINT trap CHECK (key <> 'lost') NOT VALID")
+    try:
+        event = cloud_event({"message": "m", "metadata": {"key": "lost"}})
+        assert [await deliver(agent, event) for _ in range(3)] == ["RETRY", "RETRY", "SUCCESS"]
+    finally:
+        await sql.execute("ALTER TABLE effects DROP CONSTRAINT trap")
+    await queue(agent, event["id"], key="lost")
+    sent = [event["id"]] * 2
+    assert (await until_published(sidecar, 3))[1:] == sent, "expected it to be taken for lost until it is delivered"
+    assert await deliver(agent, sidecar.records[-1][1]) == "SUCCESS"
+    await until_empty(sql)
 
 
 async def test_an_event_of_another_source_under_its_id_does_not_take_it_from_the_outbox(
