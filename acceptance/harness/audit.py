@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError, UnmetError
-from acceptance.harness.ledger import Balance, Effect, Write, compare
+from acceptance.harness.ledger import ACKNOWLEDGED, Balance, Effect, Write, compare
 from acceptance.harness.waiting import Waiting
 
 EFFECTS = """
 SELECT event_id AS id, key, amount, extract(epoch FROM applied_at)::float8 AS at FROM effects
 WHERE starts_with(key, $1) OR starts_with(event_id, $1) ORDER BY number
 """
+NUMBER = "SELECT count(DISTINCT event_id) FROM effects WHERE starts_with(key, $1) OR starts_with(event_id, $1)"
 TOTALS = "SELECT key, count, amount FROM totals WHERE starts_with(key, $1)"
 ABSORBED = "SELECT coalesce(sum(deliveries - 1), 0)::integer FROM processed_events WHERE starts_with(key, $1)"
 
@@ -42,16 +43,24 @@ class Audit:
 
     def settle(self, ledger: Mapping[str, Write], within_s: float) -> Balance:
         """The comparison once every acknowledged event is applied, or when the time for that is over."""
+        acknowledged = sum(one.outcome == ACKNOWLEDGED for one in ledger.values())
 
         def settled() -> Balance:
+            # counted first: to fetch them all again and again would take from what is measured
+            if (missing := acknowledged - self.database.value(NUMBER, self.prefix)) > 0:
+                raise NotYetError(f"{missing} of {acknowledged} acknowledged events are not applied")
             balance = self.balance(ledger)
             if balance.lost:
-                raise NotYetError(f"{balance.lost} of {balance.acknowledged} acknowledged events are not applied")
+                raise NotYetError(f"{balance.lost} of {acknowledged} acknowledged events are not applied")
             return balance
 
         with suppress(UnmetError):
             return self.waiting.until("every acknowledged event to be applied", settled, within_s, interval_s=0.5)
         return self.balance(ledger)
+
+    def slowest(self, ledger: Mapping[str, Write]) -> tuple[float, str]:
+        """The longest time in seconds from invoking a write to its effect, and that write's id."""
+        return max((one.at - ledger[one.id].invoked, one.id) for one in self.effects() if one.id in ledger)
 
     def absorbed(self) -> int:
         """How many deliveries came again and had no effect."""

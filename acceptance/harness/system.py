@@ -54,6 +54,11 @@ def agent_pod(cluster: Cluster) -> Pod:
     return serving_pod(cluster, NAMESPACE, AGENT)
 
 
+def publish_url(cluster: Cluster) -> str:
+    """Where events are published from inside the cluster."""
+    return f"http://{cluster.address(NAMESPACE, AGENT)}/publish"
+
+
 def restarts(cluster: Cluster) -> dict[str, int]:
     """How often each container of the agent's pod and of the broker was restarted. Raises NotYetError without a pod."""
     pods = [agent_pod(cluster), *cluster.pods(KAFKA.namespace)]

@@ -42,7 +42,7 @@ class Topic:
         return [(partition, offset) for partition, offset in places]
 
     def inflate(self, partition: int, codec: str, mib: int) -> dict[str, Any]:
-        """What the broker says (error, offset, bytes) to one compressed record that unpacks to so many MiB."""
+        """What the broker says (error, offset, bytes) to a compressed batch that unpacks to so many MiB."""
         wanted = self._wanted(partition=partition, codec=codec, mib=mib)
         answer: dict[str, Any] = self.toolbox.run("inflate", wanted, timeout_s=PRODUCED_S)
         return answer

@@ -5,6 +5,7 @@ import json
 from uuid import uuid4
 
 from app import effects
+from app.subscription import Subscription
 
 from .exchange import Answer, Exchange
 from .readiness import ready_always
@@ -65,24 +66,45 @@ async def confirms_too_early(exchange: Exchange) -> Answer:
     """A handler that confirms an event first and applies it a second later, the marked one after three."""
     if not exchange.is_delivery:
         return await exchange.inner()
-
-    async def apply() -> Answer:
-        await asyncio.sleep(3 if exchange.is_marked else 1)
-        return await exchange.inner()
-
-    pending.add(task := asyncio.create_task(apply()))
-    task.add_done_callback(pending.discard)
-    return SUCCESS
+    return later(exchange, 3 if exchange.is_marked else 1)
 
 
 async def retries_for_ever(exchange: Exchange) -> Answer:
     """A handler that wants to see again what it will never understand."""
-    if exchange.is_delivery:
-        try:
-            json.loads(exchange.record)
-        except ValueError:
-            return RETRY
+    return RETRY if cannot_be_understood(exchange) else await exchange.inner()
+
+
+async def gives_up_late(exchange: Exchange) -> Answer:
+    """A handler that confirms what it will never understand, and puts it on record when it has the time."""
+    return later(exchange, 20) if cannot_be_understood(exchange) else await exchange.inner()
+
+
+async def subscribes_at_once(exchange: Exchange) -> Answer:
+    """A readiness for events that the sidecar may take back before it has unsubscribed, and never sees that happen."""
+    Subscription.is_due = lambda _, __, *, fit: fit  # type: ignore[assignment, method-assign]  # the rule is gone
     return await exchange.inner()
+
+
+def later(exchange: Exchange, seconds: float) -> Answer:
+    """Confirm a delivery, and handle it after a while."""
+
+    async def handle() -> Answer:
+        await asyncio.sleep(seconds)
+        return await exchange.inner()
+
+    pending.add(task := asyncio.create_task(handle()))
+    task.add_done_callback(pending.discard)
+    return SUCCESS
+
+
+def cannot_be_understood(exchange: Exchange) -> bool:
+    """Whether this is the delivery of something that is no JSON."""
+    try:
+        if exchange.is_delivery:
+            json.loads(exchange.record)
+    except ValueError:
+        return True
+    return False
 
 
 async def drops_what_has_to_wait(exchange: Exchange) -> Answer:

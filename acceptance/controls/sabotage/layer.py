@@ -27,6 +27,8 @@ SABOTAGES: dict[str, Callable[[Exchange], Awaitable[Answer]]] = {
         events.overtakes_an_event,
         events.confirms_too_early,
         events.retries_for_ever,
+        events.gives_up_late,
+        events.subscribes_at_once,
         events.drops_what_has_to_wait,
         readiness.ready_without_pubsub,
         readiness.ready_without_database,
