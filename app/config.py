@@ -4,7 +4,7 @@ import re
 import sys
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app import SERVICE
@@ -56,6 +56,13 @@ class ServiceSettings(BaseSettings):
     """Longest wait for that: whoever goes on asking this very pod does not keep it from ending."""
     graceful_shutdown_seconds: Annotated[int, Field(ge=1, le=300)] = 10
     """After draining, longest wait for requests in flight."""
+
+    @field_validator("longest_drain_seconds")
+    @classmethod
+    def _check_longest(cls, longest: float, info: ValidationInfo) -> float:
+        if longest < info.data.get("drain_seconds", 0.0):
+            raise ValueError("expected DRAIN_SECONDS at least")
+        return longest
 
 
 class CallerSettings(ServiceSettings):

@@ -28,7 +28,9 @@ KeyInPath = Annotated[str, Path(min_length=1, max_length=MAX_KEY), AfterValidato
 class Entry(BaseModel):
     """A key and its value."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"key": "cart-7", "value": {"items": [1, 2]}}]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"key": "cart-7", "value": {"items": [1, 2]}}]}
+    )
 
     key: Key
     value: JsonValue

@@ -52,6 +52,7 @@ BAD_SETTINGS = [
     ("DAPR_API_TOKEN", "a\x7f"),
     ("CHECK_PERIOD_SECONDS", "0"),
     ("CHECK_TIMEOUT_SECONDS", "inf"),
+    ("LONGEST_DRAIN_SECONDS", "2.9"),
 ]
 
 

@@ -105,6 +105,11 @@ async def test_a_body_without_value_is_refused(agent: httpx.AsyncClient) -> None
     assert_problem(await save(agent, {"key": "k"}), 422, "value")
 
 
+async def test_a_member_that_means_nothing_is_refused(agent: httpx.AsyncClient, sidecar: StandInSidecar) -> None:
+    assert_problem(await save(agent, {"key": "k", "value": 1, "ttlInSeconds": 60}), 422, "ttlInSeconds")
+    assert not sidecar.state
+
+
 @pytest.mark.parametrize("how", ["fails", "hangs", "has no store"])
 async def test_a_sidecar_that_does_not_answer_is_a_503(
     agent: httpx.AsyncClient, sidecar: StandInSidecar, how: str
