@@ -19,7 +19,7 @@ BROKEN = (b"", b"{", b"null", b"[]", b"7", b'"text"', b"\xff\xfe\x00", b"[" * 90
 HEADERS = (
     "content-length", "content-type", "content-encoding", "transfer-encoding", "connection", "host", "expect", "cookie",
     "authorization", "dapr-api-token", "Dapr-API-Token", "dapr-caller-app-id", "__offset", "__Partition", "__topic",
-    "traceparent", "grpc-trace-bin", "x-bin", "two words", "", "ce_id", "Accept",
+    "traceparent", "tracestate", "baggage", "traceid", "grpc-trace-bin", "x-bin", "two words", "", "ce_id", "Accept",
 )  # fmt: skip
 KEYS = (None, b"", b"\xff\x00", b"two\nlines", b"%2F", b"k" * 4000, "Schlüssel".encode())
 SPOILED: tuple[tuple[str, tuple[Any, ...]], ...] = (
