@@ -42,8 +42,9 @@ async def ready_by_ports(exchange: Exchange) -> Answer:
 
 
 async def ready_strictly(exchange: Exchange) -> Answer:
-    """A readiness that does not know another view than the strict one."""
-    exchange.scope["query_string"] = b""
+    """A readiness that knows no view for what serves without Kafka; the sidecar's own view is left to it."""
+    if exchange.scope["query_string"] == b"for=serving":
+        exchange.scope["query_string"] = b""
     return await exchange.inner()
 
 
