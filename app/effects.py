@@ -45,11 +45,13 @@ END_FAILURE = "UPDATE failed_events SET dead_lettered_at = clock_timestamp() WHE
 FORGET_FAILURES = """
 DELETE FROM failed_events WHERE id = $1 AND (source IS NULL OR source = $2)
 """
+MAX_REASON = 1000
 
 
 class Failure(NamedTuple):
     """What is known about an event whose handling failed."""
 
+    reason: str
     attempts: int
     first_failed_at: datetime
     dead_lettered: bool
@@ -81,14 +83,15 @@ async def apply(database: Database, delivery: Delivery) -> bool:
 
 
 async def record_failure(database: Database, delivery: Delivery, reason: str) -> Failure:
-    """Count a failed attempt."""
+    """Count a failed attempt, and keep why in a line of legible characters, as it is told everywhere."""
+    reason = "".join(character if character.isprintable() else "?" for character in reason)[:MAX_REASON]
     async with database.connection() as connection:
         event_id, source, told = (
             text and escaped(database.encoding, text) for text in (delivery.id, delivery.source, reason)
         )
         position = (delivery.partition, delivery.offset)
         (row,) = await connection.fetch(RECORD_FAILURE, event_id, delivery.failure_digest, told, *position, source)
-    return Failure(**row)
+    return Failure(reason, **row)
 
 
 async def end_failure(database: Database, delivery: Delivery) -> None:

@@ -81,28 +81,27 @@ class Handler:
 
     async def _reject(self, delivery: Delivery, reason: str, max_attempts: int) -> tuple[Status, str]:
         """Count a failed attempt, durably, and dead-letter the event when it was the last."""
-        reason = "".join(character if character.isprintable() else "?" for character in reason)[:1000]
         failure = await effects.record_failure(self._database, delivery, reason)
         if failure.dead_lettered:
             await effects.end_failure(self._database, delivery)  # the relay lets go of what failed since it was queued
-            return Status.SUCCESS, f"dead-lettered before: {reason}"
+            return Status.SUCCESS, f"dead-lettered before: {failure.reason}"
         if failure.attempts < max_attempts:
-            return Status.RETRY, f"attempt {failure.attempts} of {max_attempts} failed: {reason}"
+            return Status.RETRY, f"attempt {failure.attempts} of {max_attempts} failed: {failure.reason}"
         # whole, for its topic may take a part, or be lost; first, for its topic is not to get one for each attempt
-        await dead_letters.record(self._database, DeadLetter.given_up(delivery, reason, failure.attempts))
-        await self._send(delivery, reason, failure)
+        await dead_letters.record(self._database, DeadLetter.given_up(delivery, failure.reason, failure.attempts))
+        await self._send(delivery, failure)
         await effects.end_failure(self._database, delivery)
-        return Status.SUCCESS, f"dead-lettered: {reason}"
+        return Status.SUCCESS, f"dead-lettered: {failure.reason}"
 
-    async def _send(self, delivery: Delivery, reason: str, failure: Failure, kept: int | None = None) -> None:
+    async def _send(self, delivery: Delivery, failure: Failure, kept: int | None = None) -> None:
         """Send the dead letter, with as much of the record as its topic takes."""
-        record = DeadLetter.given_up(delivery, reason, failure.attempts, kept).write(failure.first_failed_at)
+        record = DeadLetter.given_up(delivery, failure.reason, failure.attempts, kept).write(failure.first_failed_at)
         if len(record) > MAX_RECORD_BYTES:
-            await self._send(delivery, reason, failure, SMALLER[kept])
+            await self._send(delivery, failure, SMALLER[kept])
             return
         try:
             await self._sidecar.publish(DEAD_LETTER_TOPIC, record)
         except RefusedError as error:
             if kept not in SMALLER or not TOO_LARGE.search(error.reason):
                 raise
-            await self._send(delivery, reason, failure, SMALLER[kept])
+            await self._send(delivery, failure, SMALLER[kept])

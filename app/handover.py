@@ -46,7 +46,7 @@ async def _give_up(database: Database, delivery: Delivery, reason: str, max_atte
     failure = await effects.record_failure(database, delivery, reason)
     if failure.attempts >= max_attempts:
         # the sidecar, which would take it to its topic, may be away for the very batch behind it
-        await dead_letters.record(database, DeadLetter.given_up(delivery, reason, failure.attempts))
+        await dead_letters.record(database, DeadLetter.given_up(delivery, failure.reason, failure.attempts))
         await effects.end_failure(database, delivery)
     return failure.attempts
 

@@ -11,6 +11,7 @@ import pytest
 from app import commands
 from app.batches import CONTROL
 from app.config import Settings
+from app.effects import MAX_REASON
 from app.errors import ServiceError
 from app.group import SIDECAR_BYTES, Group, Partition
 from app.limits import LIMITS_BYTES
@@ -199,6 +200,23 @@ async def test_a_dead_letter_in_front_is_recorded(
         (5, "refused by the sidecar"),
         (6, "passed over by hand up to offset 7"),
     ]
+
+
+async def test_why_a_record_was_given_up_is_told_as_the_handler_tells_it(
+    waiting: StandInBroker, settings: Settings, sql: asyncpg.Connection
+) -> None:
+    waiting.logs[PARTITION] = packed(40, [event(uuid4().hex, "raises")])
+    await sql.execute(
+        "CREATE FUNCTION complain() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '%', repeat('x', 3000); END $$;"
+        "CREATE TRIGGER complaining BEFORE INSERT ON effects FOR EACH ROW EXECUTE FUNCTION complain()"
+    )
+    try:
+        await skip(settings.model_copy(update={"max_event_attempts": 1}), "agent-events/3", "40")
+    finally:
+        await sql.execute("DROP TRIGGER complaining ON effects; DROP FUNCTION complain")
+    ((_, reason, _),) = await letters(sql)
+    assert len(reason) == MAX_REASON
 
 
 async def test_a_record_whose_handling_raises_is_given_up_after_its_last_attempt(

@@ -3,7 +3,6 @@
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from functools import partial
 from itertools import count
 from typing import Any
 
@@ -18,7 +17,6 @@ from tests.app.client import APP_TOKEN, deliver, running, until_ready
 from tests.app.databases import new_database
 from tests.app.postgres import PASSWORD, PostgresServer
 from tests.app.sidecar import StandInSidecar
-from tests.app.waiting import until
 
 
 class Agent:
@@ -38,18 +36,9 @@ class Agent:
         return answer
 
     def deliver(self, event: object, times: int = 1) -> set[str]:
-        """Deliver an event, or a record, so often from a position of its own; all the answers.
-
-        Again, as daprd does, after one that asks for it: on a busy machine the database may be late once.
-        """
+        """Deliver an event, or a record, so often from a position of its own; all the answers."""
         offset = next(self._offsets)
-
-        async def answer() -> str:
-            return await until(
-                "it to be done with", partial(deliver, self.client, event, 3, offset), lambda one: one != "RETRY", 5
-            )
-
-        return {self.call(answer) for _ in range(times)}
+        return {self.call(deliver, self.client, event, 3, offset) for _ in range(times)}
 
     def deliver_letter(self) -> str:
         """Deliver the dead letter that was sent last."""
