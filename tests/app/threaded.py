@@ -75,6 +75,9 @@ def _settings(server: PostgresServer, database: str, sidecar: StandInSidecar, br
         postgres_password=SecretStr(PASSWORD),
         postgres_database=database,
         kafka_brokers=f"127.0.0.1:{broker.port}",
+        # so long that a busy machine is never taken for a database that is away: what is delivered here has one answer
+        database_timeout_seconds=30.0,
+        check_timeout_seconds=30.0,
     )
 
 
