@@ -13,6 +13,8 @@ from acceptance.harness.timeline import Seen, Timeline
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.waiting import Waiting
 
+WRITES = "writes"
+CLIENTS = 16
 LONGEST_S = 900
 ANSWER_S = 10
 SENT_WITHIN_S = 15
@@ -36,6 +38,20 @@ class Stream:
     headers: dict[str, str] = field(default_factory=dict)
     clients: int = 0
     key: str = ""
+
+
+def writes(
+    url: str,
+    per_second: float,
+    key: str,
+    *,
+    name: str = WRITES,
+    clients: int = CLIENTS,
+    keep: bool = False,
+    headers: dict[str, str] | None = None,
+) -> Stream:
+    """Events of so many clients, each with a key of its own that begins with `key`, for the ledger of this name."""
+    return Stream(name, url, per_second, "POST", keep=keep, headers=headers or {}, clients=clients, key=key)
 
 
 @dataclass(frozen=True)
@@ -67,7 +83,7 @@ class Load:
         answers = [one for one in self.answers(name) if one.state.startswith("200")]
         return {json.loads(one.detail)["id"] for one in answers}
 
-    def ledger(self, name: str) -> dict[str, Write]:
+    def ledger(self, name: str = WRITES) -> dict[str, Write]:
         """The ledger of a stream of writes, by id."""
         return written(self.timeline.of(name))
 

@@ -20,7 +20,7 @@ from acceptance.harness.errors import EnvironmentNotReadyError
 from acceptance.harness.fault import Target
 from acceptance.harness.faults import Faults
 from acceptance.harness.ledger import Balance, in_flight
-from acceptance.harness.load import Load, Stream
+from acceptance.harness.load import Load, writes
 from acceptance.harness.restart import until_new
 from acceptance.harness.run import Run
 from acceptance.harness.timeline import Timeline
@@ -29,7 +29,6 @@ from acceptance.harness.workload import find, require_ready
 from acceptance.scenarios.conftest import MeasureBalances
 
 PER_SECOND, AT_LEAST = 75, 60
-CLIENTS = 16
 MOMENT_S = (3.0, 8.0)
 WARM_S = 3
 BACK_S = 90
@@ -81,12 +80,11 @@ def kill_once(
     def once(number: int, after_s: float) -> Kill:
         audit = Audit(database, waiting, f"acceptance-{uuid4()}")
         name = f"writes {number}"
-        writes = Stream(name, url, PER_SECOND, "POST", headers=headers, clients=CLIENTS, key=audit.prefix)
         waiting.until("the steady state", require_back, BACK_S)
         workload = find(cluster, target.namespace, target.name)
         old = {pod.uid for pod in cluster.pods(target.namespace, workload.selector)}
         with ExitStack() as sending:
-            sending.enter_context(load.sending(writes))
+            sending.enter_context(load.sending(writes(url, PER_SECOND, audit.prefix, name=name, headers=headers)))
             waiting.through(after_s, f"the moment of kill {number}")
             with faults.killed_in_place(target, timeline) as fault:
                 waiting.until(f"{target} and the agent to be back", require_back, BACK_S)

@@ -15,7 +15,7 @@ from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.foreign import Foreign
-from acceptance.harness.load import Load, Stream
+from acceptance.harness.load import Load, writes
 from acceptance.harness.memory import mebibytes
 from acceptance.harness.topic import Topic
 from acceptance.scenarios.conftest import MeasureBalances
@@ -23,7 +23,6 @@ from acceptance.scenarios.conftest import MeasureBalances
 SEED = 20261126
 BATCH = 100
 PER_SECOND = 20
-CLIENTS = 16
 NAMED = 3
 # Since then: what a topic had at these offsets before it was made anew is on record too. But the same bytes at the same
 # place are the same dead letter, once for all.
@@ -55,17 +54,16 @@ def test_every_record_of_a_foreign_producer_is_applied_or_on_record(
     restarts, before = system.restarts(cluster), mebibytes(cluster)
     prefix = f"foreign-{audit.prefix}"
     url = system.publish_url(cluster)
-    writes = Stream("writes", url, PER_SECOND, "POST", keep=True, clients=CLIENTS, key=audit.prefix)
     places: Places = {}
     since = database.value("SELECT clock_timestamp()")
-    with load.sending(writes):
+    with load.sending(writes(url, PER_SECOND, audit.prefix, keep=True)):
         records = list(foreign.records(SEED, entry.times, prefix))
         for first in range(0, len(records), BATCH):
             batch = records[first : first + BATCH]
             places |= dict(zip(topic.write([one.record for one in batch]), batch, strict=True))
             within("recorded_s", "every record to be on record", partial(require_on_record, database, places, since))
     ended = time.monotonic()
-    measure_balances(audit.settle(load.ledger("writes"), bound("applied_s")))
+    measure_balances(audit.settle(load.ledger(), bound("applied_s")))
     measure("applied_s", time.monotonic() - ended)
 
     effects = {row["key"]: row["times"] for row in database.rows(EFFECTS, prefix)}

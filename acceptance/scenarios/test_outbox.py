@@ -19,7 +19,7 @@ from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal
 from acceptance.harness.ledger import ACKNOWLEDGED
-from acceptance.harness.load import Load, Stream
+from acceptance.harness.load import Load, writes
 from acceptance.harness.restart import scaled
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
@@ -32,10 +32,10 @@ SHARED_S = 10
 TURNS = """
 SELECT host(client_addr) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted
 """
-CLIENTS = 16
 WARM_S = 3
 NOTICED_S = 5
 BACK_S = 60
+QUEUED = {"Prefer": "respond-async"}
 EVENT = {"message": "to be delivered later", "metadata": {}}
 
 
@@ -57,7 +57,9 @@ def test_events_wait_in_the_outbox_while_kafka_is_away(
 ) -> None:
     event_id = uuid4().hex
     with ExitStack() as sending:
-        sending.enter_context(load.sending(writes(cluster, audit, PER_SECOND)))
+        sending.enter_context(
+            load.sending(writes(system.publish_url(cluster), PER_SECOND, audit.prefix, headers=QUEUED))
+        )
         waiting.through(WARM_S, "the load to go on")
         with faults.killed(system.KAFKA, watched, entry.lasts_s) as fault:
             waiting.until("/ready to fail", partial(watched.first, "ready", "503", fault.at), NOTICED_S)
@@ -67,7 +69,7 @@ def test_events_wait_in_the_outbox_while_kafka_is_away(
         sending.close()  # how many wait must not hang on how long this machine takes to start a broker
     answering = partial(watched.first, "kafka", "answers", fault.undone)
     back = waiting.until("kafka to answer", answering, BACK_S, interval_s=0.05)
-    ledger = load.ledger("writes")
+    ledger = load.ledger()
     balance = audit.settle(ledger, bound("drained_s"))
     waiting.until("the outbox to be empty", partial(require_empty, database), bound("drained_s"))
     drained = time.monotonic() - back
@@ -102,13 +104,15 @@ def test_replicas_share_the_outbox(
 
     system.until_steady(cluster, agent, waiting)
     with scaled(cluster, journal, system.AGENT_APP, REPLICAS, waiting, BACK_S), ExitStack() as sending:
-        sending.enter_context(load.sending(writes(cluster, audit, SHARED_PER_SECOND)))
+        sending.enter_context(
+            load.sending(writes(system.publish_url(cluster), SHARED_PER_SECOND, audit.prefix, headers=QUEUED))
+        )
         sending.enter_context(timeline.sampling("turn", turn, interval_s=0.05))
         waiting.through(SHARED_S, "the replicas to take turns")
         with faults.killed_in_place(system.AGENT_APP, timeline):
             waiting.through(SHARED_S, "the load to go on")
         sending.close()
-        ledger, ended = load.ledger("writes"), time.monotonic()
+        ledger, ended = load.ledger(), time.monotonic()
         balance = audit.settle(ledger, bound("drained_s"))
         waiting.until("the outbox to be empty", partial(require_empty, database), bound("drained_s"))
         drained = time.monotonic() - ended
@@ -149,16 +153,9 @@ def test_an_event_that_cannot_be_queued_is_refused_and_may_be_sent_again(
     measure("applied_twice", effects - 1)
 
 
-def writes(cluster: Cluster, audit: Audit, per_second: float) -> Stream:
-    """Events to be queued, of the audit's keys, through the Service."""
-    url = system.publish_url(cluster)
-    headers = {"Prefer": "respond-async"}
-    return Stream("writes", url, per_second, "POST", headers=headers, clients=CLIENTS, key=audit.prefix)
-
-
 def publish(agent: Api, event_id: str) -> Response:
     """The answer to an event that is to be queued under an id."""
-    return agent.call("POST", "/publish", json=EVENT, headers={"Prefer": "respond-async", "Idempotency-Key": event_id})
+    return agent.call("POST", "/publish", json=EVENT, headers={**QUEUED, "Idempotency-Key": event_id})
 
 
 def require_status(agent: Api, event_id: str, status: str) -> None:

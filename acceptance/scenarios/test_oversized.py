@@ -1,7 +1,7 @@
 """A record that no sidecar can take, on a topic whose owner lets everything in."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
@@ -49,7 +49,7 @@ def test_a_record_that_no_sidecar_can_take_is_named_and_can_be_passed_over(
         noticed = waiting.until(f"/ready to name offset {first.offset}", naming, bound("noticed_s"))
         # what is between them the sidecar fetches together with the second, and so never takes
         for poison, waits_at in ((first, first.offset), (second, second.offset - 1)):
-            said = passed_over(cluster, topic, waits_at, partial(waiting.until, within_s=bound("noticed_s")), watched)
+            said = passed_over(cluster, topic, waits_at, watched, waiting, bound("noticed_s"))
             expect(f"at offset {poison.offset + RECORDS}" in said, "`python -m app skip` to say where it goes on", said)
         within("applied_s", "the events between and behind to be applied", partial(account.require_applied, set(ids)))
     for poison in (first, second):
@@ -59,7 +59,7 @@ def test_a_record_that_no_sidecar_can_take_is_named_and_can_be_passed_over(
 
 
 def passed_over(
-    cluster: Cluster, topic: Topic, offset: int, until: Callable[[str, Callable[[], float]], float], timeline: Timeline
+    cluster: Cluster, topic: Topic, offset: int, timeline: Timeline, waiting: Waiting, within_s: float
 ) -> str:
     """What the agent's `skip` said. By hand too it takes two if the topic was made anew since the group committed."""
     place = f"{topic.name}/{PARTITION}"
@@ -69,7 +69,8 @@ def passed_over(
         if not (sent := SENT_TO_ITS_START.search(str(error))):
             raise
     since = timeline.note("fault", "sent", f"the group to offset {sent[1]}")
-    until(f"/ready to name offset {sent[1]}", partial(named, timeline, "events", since, f"at offset {sent[1]}"))
+    naming = partial(named, timeline, "events", since, f"at offset {sent[1]}")
+    waiting.until(f"/ready to name offset {sent[1]}", naming, within_s)
     return system.command(cluster, "skip", place, sent[1])
 
 

@@ -8,13 +8,13 @@ from acceptance.harness.audit import Audit
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.faults import Faults
-from acceptance.harness.load import Load, Stream
+from acceptance.harness.load import Load, writes
 from acceptance.harness.run import Run
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 from acceptance.scenarios.conftest import MeasureBalances
 
-WRITES, PER_SECOND, CLIENTS = "writes", 40, 16
+PER_SECOND = 40
 HANGS_S = (0.8, 1.8)
 BETWEEN_S = 22
 """Longer than an event may wait: the next hang would have the sidecar subscribe anew as well."""
@@ -37,11 +37,11 @@ def test_no_event_waits_for_long_though_probes_are_answered_too_late(
     lengths = Random(f"{run.options.seed} {entry.id}")  # noqa: S311 -- drawn again from the seed, not secret
     url = system.publish_url(cluster)
     faults.require_steady()
-    with load.sending(Stream(WRITES, url, PER_SECOND, "POST", keep=True, clients=CLIENTS, key=audit.prefix)):
+    with load.sending(writes(url, PER_SECOND, audit.prefix, keep=True)):
         for number in range(1, entry.times + 1):
             with faults.frozen(system.AGENT_APP, timeline, 0):
                 waiting.through(lengths.uniform(*HANGS_S), f"hang {number} of {entry.times}")
             waiting.through(BETWEEN_S, f"what comes of hang {number}")
-    ledger = load.ledger(WRITES)
+    ledger = load.ledger()
     measure_balances(audit.settle(ledger, bound("slowest_applied_s")))
     measure("slowest_applied_s", *audit.slowest(ledger))

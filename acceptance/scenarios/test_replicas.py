@@ -17,7 +17,7 @@ from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal
-from acceptance.harness.load import Load, Stream
+from acceptance.harness.load import Load, writes
 from acceptance.harness.objects import Pod
 from acceptance.harness.record import Record
 from acceptance.harness.restart import scaled
@@ -26,7 +26,6 @@ from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 from acceptance.scenarios.conftest import MeasureBalances
 
-WRITES = "writes"
 CLIENTS = 24
 """As many keys: events on every partition."""
 PER_SECOND = 12
@@ -61,21 +60,22 @@ class Writing:
     def to(self, pod: Pod) -> AbstractContextManager[None]:
         """Write events of many keys to a pod, for the length of a block."""
         url = f"http://{pod.ip}:{system.APP_PORT}/publish"
-        stream = Stream(WRITES, url, PER_SECOND, "POST", keep=True, clients=CLIENTS, key=self.audit.prefix)
-        return self.load.sending(stream)
+        return self.load.sending(writes(url, PER_SECOND, self.audit.prefix, clients=CLIENTS, keep=True))
 
     def write_bad(self) -> None:
         """Write a record that can only be dead-lettered into each partition, the unfit replica's too."""
         self.bad_since = float(self.database.value("SELECT extract(epoch FROM clock_timestamp())::float8"))
         partitions = map(int, self.topic.offsets())
-        self.bad = set(self.topic.write([Record(b"not an event", partition=number) for number in partitions]))
+        # its own: the same bytes at the same place of a topic made anew would be on record already
+        bad = f"not an event of {self.audit.prefix}".encode()
+        self.bad = set(self.topic.write([Record(bad, partition=number) for number in partitions]))
 
     def require_all_applied_in_time(self) -> None:
         """Hold every write against PostgreSQL, and the longest that one waited for its effect, or for being recorded.
 
         Raises UnmetError when a bad record is not on record.
         """
-        ledger = self.load.ledger(WRITES)
+        ledger = self.load.ledger()
         self.measure_balances(self.audit.settle(ledger, SETTLED_S))
         self.measure("slowest_applied_s", *self.audit.slowest(ledger))
         recorded = self.waiting.until("every bad record to be on record", self._recorded, SETTLED_S)
