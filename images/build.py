@@ -70,8 +70,8 @@ def _go(part: Part, work: Path) -> None:
     env = {"CGO_ENABLED": "0", "GOFLAGS": f"-buildvcs=false -mod=mod -tags={tags.replace(' ', ',')}"}
     flags = f"-s -w {part.settings.get('ldflags', '')}".strip()
     # -s -w leaves out what -dwarf=false does not even make: the same binaries, a tenth sooner
-    build = ["go", "build", "-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", flags, "-o", f"bin{os.sep}", "tool"]
-    run(build, cwd=work, env=env)
+    build = ["go", "build", "-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", flags, "-o", f"bin{os.sep}"]
+    run([*build, *part.settings["packages"]], cwd=work, env=env)
     for destination, (module, source) in part.settings.get("files", {}).items():
         found = subprocess.run(
             ["go", "list", "-m", "-json", module], cwd=work, capture_output=True, text=True, check=True

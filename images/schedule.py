@@ -45,7 +45,8 @@ def build_all(parts: dict[str, Part], engine: Callable[[], None]) -> None:
 
 
 def _needs(part: Part, parts: dict[str, Part]) -> list[str]:
-    return [need.id for need in part.needs if need.id in parts] + [ENGINE] * (part.kind in NEEDS_ENGINE)
+    before = [*(need.id for need in part.needs), *part.settings.get("after", [])]
+    return [name for name in before if name in parts] + [ENGINE] * (part.kind in NEEDS_ENGINE)
 
 
 def _build(part: Part) -> None:

@@ -8,13 +8,20 @@ from cluster import agent_image
 from images import recipe
 
 DAPR = ("operator", "sentry", "injector", "daprd")
+KUBERNETES = ("apiserver", "controller-manager", "proxy", "scheduler")
+# One go.mod: a new version of one may be another version of what the others import.
+AROUND_KUBERNETES = {
+    *(f"go.{name}" for name in ("kubernetes", "helm", "kind", "coredns", "etcd", "local-path-provisioner")),
+    *(f"image.kube-{name}" for name in KUBERNETES),
+    *(f"image.{name}" for name in ("coredns", "etcd", "local-path-provisioner", "kind-base")),
+}
 # version -> the parts that must be built again; what is not listed must keep its key
 DEPENDENTS = {
     "kafka": {"maven.kafka", "image.kafka"},
     "postgres": {"image.postgres"},
-    "helm": {"go.helm"},
+    "helm": AROUND_KUBERNETES,
     "dapr": {"go.dapr", *(f"image.{name}" for name in DAPR)},
-    "local_path_provisioner": {"go.local-path-provisioner", "image.local-path-provisioner", "image.kind-base"},
+    "containerd": {"go.containerd", "image.kind-base"},
 }
 
 
