@@ -47,4 +47,5 @@ def remove() -> None:
     """Remove the images that were built here, by their label; those of others stay."""
     found = (ask(["docker", "images", "--quiet", "--filter", "label=fastapi-dapr-agent.key"]) or "").split()
     if found:
-        run(["docker", "rmi", "--force", *sorted(set(found))])
+        # as docker lists them, the latest first: an image does not go before those that were made of it
+        run(["docker", "rmi", "--force", *dict.fromkeys(found)])

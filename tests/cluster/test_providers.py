@@ -84,3 +84,9 @@ def test_the_former_context_is_given_back(stand_in: StandIn) -> None:
     context.remember()
     context.restore()
     assert calls.read_text().splitlines()[-1] == "config use-context work"
+
+
+def test_images_are_removed_before_those_that_they_are_made_of(stand_in: StandIn) -> None:
+    calls = stand_in("docker", 'case "$1" in images) printf "%s\\n" ccc bbb ccc aaa;; esac')
+    images.remove()
+    assert calls.read_text().splitlines()[-1] == "rmi --force ccc bbb aaa"
