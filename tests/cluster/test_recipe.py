@@ -22,6 +22,7 @@ DEPENDENTS = {
     "helm": AROUND_KUBERNETES,
     "dapr": {"go.dapr", *(f"image.{name}" for name in DAPR)},
     "containerd": {"go.containerd", "image.kind-base"},
+    "local_path_provisioner": AROUND_KUBERNETES,
 }
 
 

@@ -42,7 +42,7 @@ def test_independent_parts_are_built_side_by_side(monkeypatch: pytest.MonkeyPatc
 
 def test_what_shares_its_packages_waits_for_the_first_to_compile_them(monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[str] = []
-    late = Part("go", "late", {"after": [TOOLS.id]})
+    late = Part("go", "late", {"folder": TOOLS.name})
     monkeypatch.setattr(schedule, "build", lambda part: built.append(part.id))
     schedule.build_all({late.id: late, TOOLS.id: TOOLS}, no_engine)
     assert built == [TOOLS.id, late.id]
