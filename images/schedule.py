@@ -45,9 +45,7 @@ def build_all(parts: dict[str, Part], engine: Callable[[], None]) -> None:
 
 
 def _needs(part: Part, parts: dict[str, Part]) -> list[str]:
-    # of those that share a go.mod the one that it is named after compiles what the others import too
-    before = {*(need.id for need in part.needs), f"{part.kind}.{part.folder.name}"} - {part.id}
-    return [name for name in before if name in parts] + [ENGINE] * (part.kind in NEEDS_ENGINE)
+    return [need.id for need in part.needs if need.id in parts] + [ENGINE] * (part.kind in NEEDS_ENGINE)
 
 
 def _build(part: Part) -> None:

@@ -40,16 +40,6 @@ def test_independent_parts_are_built_side_by_side(monkeypatch: pytest.MonkeyPatc
     assert built[2:] == ["image.one"]
 
 
-def test_what_shares_its_packages_waits_for_the_first_to_compile_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    built: list[str] = []
-    late = Part("go", "late", {"folder": TOOLS.name})
-    monkeypatch.setattr(schedule, "build", lambda part: built.append(part.id))
-    schedule.build_all({late.id: late, TOOLS.id: TOOLS}, no_engine)
-    assert built == [TOOLS.id, late.id]
-    schedule.build_all({late.id: late}, no_engine)
-    assert built[2:] == [late.id]
-
-
 def test_what_is_there_is_not_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[str] = []
     monkeypatch.setattr(schedule, "is_built", lambda part: part is not IMAGE)

@@ -1,7 +1,10 @@
 """What one object says of another, or of the app, is true."""
 
+from pathlib import Path
+
 from app import SERVICE
 from app.config import Settings
+from images.recipe import parts
 
 from .rendering import (
     DAPR,
@@ -86,3 +89,12 @@ def test_app_and_sidecar_know_the_same_backends(overlay: Overlay) -> None:
     assert pubsub["clientID"] == SERVICE, "by it /ready tells a replica of ours from a stranger in the group"
     for setting in ("host", "port", "user", "database"):
         assert app[f"POSTGRES_{setting.upper()}"] == store[setting]
+
+
+def test_the_daprd_that_is_built_here_has_every_kind_of_component(overlay: Overlay) -> None:
+    (_, *kept) = parts()["go.dapr"].settings["trimmed"]["github.com/dapr/dapr"]
+    kinds = {component["spec"]["type"] for component in of_kind(overlay.objects, "Component")}
+    assert kinds
+    for kind in kinds:
+        found = any(kind.replace(".", "_").startswith(Path(file).stem) for file in kept)
+        assert found, f"{kind} is in no file of {kept}, see images/images.toml"
