@@ -17,8 +17,9 @@ VERSIONS: dict[str, str] = RECIPE["versions"]
 # k8s.io/kubernetes 1.x.y has its staging modules as 0.x.y.
 FILL = {**VERSIONS, "kubernetes_staging": "0." + VERSIONS["kubernetes"].partition(".")[2]}
 
-# A folder can hold the modules and the Dockerfile of an image; neither depends on the other's file.
-OF_KIND = {"go": "go.mod", "maven": "pom.xml"}
+# A folder can hold the modules and the Dockerfile of an image; neither depends on the other's files.
+OF_KIND = {"go.mod": "go", ".go": "go", "pom.xml": "maven"}
+"""Whose a file is, by how its name ends; any other is an image's."""
 
 
 def fill(value: Any) -> Any:  # noqa: ANN401  # TOML of any shape
@@ -61,9 +62,8 @@ class Part:
         """The folder's files that go into this part; those that end with .in are filled, and lose that ending."""
         if self.kind == "pypi":
             return {}
-        own = OF_KIND.get(self.kind)
-        there = _filled(self.folder)
-        return {path: data for path, data in there if path == own or (own is None and path not in OF_KIND.values())}
+        kind = self.kind if self.kind in OF_KIND.values() else None
+        return {path: data for path, data in _filled(self.folder) if _kind_of(path) == kind}
 
     @cached_property
     def key(self) -> str:
@@ -86,6 +86,10 @@ class Part:
     def build_args(self) -> dict[str, str]:
         """The build arguments of an image: versions, by upper-case name."""
         return {name.upper(): version for name, version in self._versions().items()}
+
+
+def _kind_of(path: str) -> str | None:
+    return next((kind for end, kind in OF_KIND.items() if path.endswith(end)), None)
 
 
 def _filled(folder: Path) -> Iterator[tuple[str, bytes]]:
