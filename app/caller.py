@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from app import __version__
 from app.config import CallerSettings, load
+from app.crowd import Crowd
 from app.dapr import Sidecar
 from app.drain import add_drain
 from app.errors import ServiceError, add_handlers, problems
@@ -109,6 +110,7 @@ def create_app(settings: CallerSettings | None = None) -> FastAPI:
 
     app = FastAPI(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False)
     app.add_middleware(BodyLimit, seconds=settings.body_timeout_seconds)
+    app.add_middleware(Crowd, at_once=settings.requests_at_once, wait_seconds=settings.place_timeout_seconds)
     add_drain(app)
     add_handlers(app)
     app.include_router(router)

@@ -48,6 +48,10 @@ class ServiceSettings(BaseSettings):
     """What the sidecar asks of whoever calls its API; it asks nothing unless it was given a token of its own."""
     sidecar_timeout_seconds: Seconds = 2.0
     """Longest wait for one answer of the sidecar; clients are promised an answer within 3 s."""
+    requests_at_once: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """Requests that are worked on at once, probes and deliveries beside them."""
+    place_timeout_seconds: Seconds = 1.0
+    """Longest wait of a further one for its turn."""
     body_timeout_seconds: Seconds = 4.0
     """Longest wait for the whole of a request's body; clients are promised some answer within 5 s."""
     drain_seconds: Annotated[float, Field(ge=0, le=300)] = 3.0

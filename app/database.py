@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Self
 
 import asyncpg
 
-from app import migration
+from app import SERVICE, migration
 from app.config import Settings
-from app.encoding import HOLDING_ANY_TEXT
-from app.errors import DependencyUnavailableError, ServiceError
+from app.encoding import HOLDING_ANY_TEXT, UNSTORABLE, UnstorableTextError
+from app.errors import DependencyUnavailableError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -25,23 +25,24 @@ FAULTS_OF_THE_DATA = (
     asyncpg.PLPGSQLError,
 )
 """What the server says about the values it was given; anything else it says is its own state, a column too many too."""
-UNSTORABLE = (asyncpg.UntranslatableCharacterError, asyncpg.CharacterNotInRepertoireError)
-"""What it says about text that its encoding has no characters for."""
-
-
-class UnstorableTextError(ServiceError):
-    """The server cannot hold some text: 422, in its own words."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(422, f"body: the database cannot hold its text: {reason}")
+CONNECTIONS = 10
+LOCK_SHARE = 0.75
+"""Of the time of a statement, what it may wait for a lock: the server then says that a lock is what it waited for."""
+CANCEL_SECONDS = 0.5
+"""How long the server may take to let go of a statement that was cancelled, until its connection is thrown away."""
 
 
 class Database:
-    """The agent's database. Opening it needs no server: connections are made, and made again, when they are used."""
+    """The agent's database. Opening it needs no server: connections are made, and made again, when they are used.
 
-    def __init__(self, settings: Settings) -> None:
+    However long a lock is held, and whatever is cancelled meanwhile, no more than its `connections` are at the server.
+    """
+
+    def __init__(self, settings: Settings, connections: int = CONNECTIONS) -> None:
         self._settings = settings
+        self._connections = connections
         self._migrated = False
+        self._taken_back: set[asyncio.Task[None]] = set()
         self.encoding: str | None = None
         """The server's own, by PostgreSQL's name; None until there was a connection."""
 
@@ -58,6 +59,7 @@ class Database:
         return {"warning": self.warning} if self.warning else {}
 
     async def __aenter__(self) -> Self:
+        milliseconds = round(1000 * self._settings.database_timeout_seconds)
         self._pool = await asyncpg.create_pool(
             host=self._settings.postgres_host,
             port=self._settings.postgres_port,
@@ -67,7 +69,13 @@ class Database:
             ssl=False,  # the backends have no TLS yet, and asking for it would cost each connection a round trip
             timeout=self._settings.database_timeout_seconds,
             min_size=0,
-            max_size=10,
+            max_size=self._connections,
+            # the client gives up by itself; the server, of which the client may be gone, must as well
+            server_settings={
+                "application_name": SERVICE,
+                "statement_timeout": str(milliseconds),
+                "lock_timeout": str(round(LOCK_SHARE * milliseconds)),
+            },
             # a server that vanished leaves idle connections that look alive: none is kept for long
             max_inactive_connection_lifetime=self._settings.database_timeout_seconds,
             init=self._note_encoding,
@@ -86,12 +94,20 @@ class Database:
         """Lend a connection, by default for `database_timeout_seconds`; DependencyUnavailableError without a server."""
         limit = self._settings.database_timeout_seconds if seconds is None else seconds
         try:
-            async with asyncio.timeout(limit), self._pool.acquire() as connection:
+            async with asyncio.timeout(limit):
+                connection = await self._pool.acquire()
                 try:
                     yield connection
                 except asyncio.CancelledError:
-                    connection.terminate()  # giving it back would wait for a frozen server
+                    # nobody waits for that: the server may be frozen
+                    taking = asyncio.create_task(self._take_back(connection))
+                    self._taken_back.add(taking)
+                    taking.add_done_callback(self._taken_back.discard)
                     raise
+                except BaseException:
+                    await self._pool.release(connection)
+                    raise
+                await self._pool.release(connection)
         except UNSTORABLE as error:
             raise UnstorableTextError(str(error)) from error
         except FAULTS_OF_THE_DATA:
@@ -99,6 +115,11 @@ class Database:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             self._migrated = self._migrated and not isinstance(error, asyncpg.UndefinedTableError)
             raise DependencyUnavailableError("database", _reason(error)) from error
+
+    async def _take_back(self, connection: "PoolConnectionProxy") -> None:
+        """Take back a connection whose statement was cancelled, once it has ended; one that hangs is thrown away."""
+        with suppress(TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await self._pool.release(connection, timeout=CANCEL_SECONDS)
 
     async def check(self, script: str = "") -> None:
         """Ask whether the server takes writes and runs a script, after migrating the tables when that is to be done."""

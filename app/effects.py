@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from app import SERVICE
-from app.database import Database, UnstorableTextError
+from app.database import Database
 from app.delivery import Delivery, IndigestibleError
-from app.encoding import escaped, unstorable
+from app.encoding import UnstorableTextError, escaped, unstorable
 from app.events import other_row
 
 # One statement is one transaction and one round trip: only the delivery that inserts the row has an effect.

@@ -4,8 +4,23 @@ import codecs
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import asyncpg
+
+from app.errors import ServiceError
+
 HOLDING_ANY_TEXT = {"UTF8", "SQL_ASCII"}
 """SQL_ASCII takes every byte as it is."""
+
+
+UNSTORABLE = (asyncpg.UntranslatableCharacterError, asyncpg.CharacterNotInRepertoireError)
+"""What the server says about text that its encoding has no characters for."""
+
+
+class UnstorableTextError(ServiceError):
+    """The server cannot hold some text: 422, in its own words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(422, f"body: the database cannot hold its text: {reason}")
 
 
 class Unstorable(NamedTuple):

@@ -1,20 +1,25 @@
 """What was made of events, as the database has it; DependencyUnavailableError while that is away."""
 
 import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from contextlib import suppress
+from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from asyncpg import Record
 
 from app import SERVICE
-from app.database import UNSTORABLE, Database
-from app.encoding import escaped
+from app.database import Database
+from app.encoding import UNSTORABLE, escaped
 from app.events import other_row
+from app.values import check_text
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
+MAX_PAGE = 100
+PAGE_BYTES = 1024 * 1024
 EVENTS = """
 SELECT substring(id FROM position(E'\\n' IN id) + 1) AS id, source, key, message, metadata, 'applied' AS status,
     deliveries AS attempts, "partition", "offset", applied_at
@@ -22,7 +27,23 @@ FROM processed_events
 """
 # what has no source may be anybody's, and is shown as our own
 EVENT = EVENTS + "WHERE id IN ($1, $2) AND (source = $3 OR (source IS NULL AND $4::boolean))"
-EVENTS_OF_KEY = EVENTS + "WHERE key = $1 ORDER BY applied_at DESC LIMIT 100"
+# of the first so many the first, and what fits behind it: metadata may be fifty times as long as they were sent
+EVENTS_OF_KEY = """
+WITH page AS (
+    SELECT id AS row, source, key, message, metadata, deliveries, "partition", "offset", applied_at,
+        row_number() OVER latest AS place,
+        sum(octet_length(message) + octet_length(metadata::text)) OVER latest AS total
+    FROM (
+        SELECT * FROM processed_events
+        WHERE key = $1 AND ($2::timestamptz IS NULL OR (applied_at, id) < ($2, $3))
+        ORDER BY applied_at DESC, id DESC LIMIT $4 + 1
+    ) AS processed
+    WINDOW latest AS (ORDER BY applied_at DESC, id DESC)
+)
+SELECT substring(row FROM position(E'\\n' IN row) + 1) AS id, source, key, message, metadata, 'applied' AS status,
+    deliveries AS attempts, "partition", "offset", applied_at, row, (SELECT max(place) FROM page) AS found
+FROM page WHERE place <= $4 AND (place = 1 OR total <= $5) ORDER BY place
+"""
 FAILED_EVENT = """
 SELECT source, NULL AS key, NULL AS message, NULL AS metadata,
     CASE WHEN dead_lettered_at IS NULL THEN 'failing' ELSE 'dead-lettered' END AS status, reason, attempts,
@@ -38,6 +59,26 @@ SELECT key, data->>'message' AS message, coalesce(data->'metadata', '{}') AS met
 FROM outbox WHERE id = $1 AND $2::boolean
 """
 TOTALS = "SELECT count, amount FROM totals WHERE key = $1"
+
+
+class Place(NamedTuple):
+    """Where a page ended: its last event's time, and its row."""
+
+    applied_at: datetime
+    row: str
+
+    def __str__(self) -> str:
+        """Write it as a token."""
+        return urlsafe_b64encode(json.dumps([self.applied_at.isoformat(), self.row]).encode()).decode()
+
+    @classmethod
+    def read(cls, token: str) -> Self:
+        """Read a token; ValueError when it is none of ours."""
+        try:
+            applied_at, row = json.loads(urlsafe_b64decode(token))
+            return cls(datetime.fromisoformat(applied_at), check_text(row))
+        except (ValueError, TypeError):
+            raise ValueError("expected the next_page_token of an answer") from None
 
 
 async def find(database: Database, event_id: str, source: str) -> dict[str, Any] | None:
@@ -60,17 +101,22 @@ async def find(database: Database, event_id: str, source: str) -> dict[str, Any]
     return _shown(rows[-1]) | {"id": event_id, "source": source if known else None}
 
 
-async def find_by_key(database: Database, key: str) -> dict[str, Any]:
-    """Find a key's totals and its last 100 events, the latest first."""
+async def find_by_key(database: Database, key: str, after: Place | None, size: int) -> dict[str, Any]:
+    """Find a key's totals and so many of its events, the latest first, from behind a place on.
+
+    Fewer where they are larger than `PAGE_BYTES`; `next_page_token` is None when there are no more.
+    """
     async with database.connection() as connection:
         totals = await _rows(connection, TOTALS, key)
-        rows = await _rows(connection, EVENTS_OF_KEY, key)
+        rows = await _rows(connection, EVENTS_OF_KEY, key, *(after or (None, None)), size, PAGE_BYTES)
+    more = bool(rows) and rows[0]["found"] > len(rows)
     return {
         "key": key,
         "totals": {"count": totals[0]["count"], "amount": _plain(totals[0]["amount"])}
         if totals
         else {"count": 0, "amount": 0},
         "events": [_shown(row) for row in rows],
+        "next_page_token": str(Place(rows[-1]["applied_at"], rows[-1]["row"])) if more else None,
     }
 
 
@@ -81,7 +127,8 @@ async def _rows(connection: "PoolConnectionProxy", query: str, *arguments: objec
 
 
 def _shown(row: Record) -> dict[str, Any]:
-    return {"id": None, "source": None, **row, "metadata": json.loads(row["metadata"] or "null")}
+    shown = {name: value for name, value in row.items() if name not in {"row", "found"}}
+    return {"id": None, "source": None, **shown, "metadata": json.loads(row["metadata"] or "null")}
 
 
 def _plain(amount: Decimal) -> int | float:

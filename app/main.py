@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from app import SERVICE, __version__
 from app.broker import Broker
 from app.config import Settings, load
+from app.crowd import Crowd
 from app.dapr import Sidecar
 from app.database import Database
 from app.drain import add_drain
@@ -30,9 +31,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         async with (
             Sidecar(settings) as sidecar,
             Database(settings) as database,
+            # its own: what clients ask for at once must not make the check late
+            Database(settings, connections=1) as checked,
             # a little less than the check's own time, so that the client closes what it opened
             Broker(settings.kafka_brokers, 0.8 * settings.check_timeout_seconds) as broker,
-            Monitor(settings, sidecar, database, broker, lambda: bool(app.state.draining)) as monitor,
+            Monitor(settings, sidecar, checked, broker, lambda: bool(app.state.draining)) as monitor,
             Relay(settings, sidecar, database, monitor) as relay,
         ):
             handler = Handler(settings, sidecar, database, monitor)
@@ -48,6 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False)
     app.add_middleware(BodyLimit, seconds=settings.body_timeout_seconds)
+    app.add_middleware(Crowd, at_once=settings.requests_at_once, wait_seconds=settings.place_timeout_seconds)
     add_drain(app)
     add_handlers(app)
     for router in ROUTERS:

@@ -1,16 +1,90 @@
 """HTTP as the server parses it: what cannot be parsed never reaches the application, and is a problem all the same."""
 
+from asyncio import TimerHandle
+from http import HTTPStatus
+
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.errors import problem
 
+KIB = 1024
+MAX_HEAD_BYTES = 32 * KIB
+"""Of request line and headers together; what is usual is 8 to 64 KiB."""
+HEAD_SECONDS = 4.0
+"""From the first byte of a request to the end of its headers; clients are promised some answer within 5 s."""
+LINGER_SECONDS = 1.0
+"""How long a client that was refused may go on sending: closed while there is something to read, it would be reset."""
+
+
+class HeadTooLargeError(Exception):
+    """Raised into the parser, which must not go on with the request."""
+
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's own, but for the answer to a request that is not HTTP."""
+    """uvicorn's own, but for the answer to what is no request, and with bounds on what comes before a body."""
+
+    _head_bytes: int | None = None
+    """What has come of a request whose headers have no end yet."""
+    _head_timer: TimerHandle | None = None
+    _is_refused = False
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has come; a header that has no end yet is known to the parser alone, so it is counted here."""
+        if self._is_refused:
+            return
+        super().data_received(data)
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse_head()
+
+    def on_message_begin(self) -> None:
+        """Expect the head of a request."""
+        super().on_message_begin()
+        self._head_bytes = 0
+        late = f"headers: not complete within {HEAD_SECONDS:g} s"
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, 408, late)
+
+    def on_headers_complete(self) -> None:
+        """Begin with the request."""
+        self._end_head()
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD_BYTES:
+            self._refuse_head()
+            raise HeadTooLargeError
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Expect nothing more."""
+        self._end_head()
+        super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
         """Answer with a problem and close the connection."""
-        answer = problem(400, f"request: {msg}", {"Connection": "close"})
-        head = b"".join(b"%b: %b\r\n" % header for header in answer.raw_headers)
-        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + b"\r\n" + bytes(answer.body))
-        self.transport.close()
+        self._refuse(400, f"request: {msg}")
+
+    def _refuse_head(self) -> None:
+        self._refuse(431, f"headers: at most {MAX_HEAD_BYTES // KIB} KiB")
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Answer with a problem, unless another answer is under way, and close the connection."""
+        self._end_head()
+        if self._is_refused:
+            return
+        self._is_refused = True
+        under_way = self.cycle if self.cycle is not None and not self.cycle.response_complete else None
+        if under_way is None or not under_way.response_started:
+            answer = problem(status, detail, {"Connection": "close"})
+            line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+            head = b"".join(b"%b: %b\r\n" % header for header in answer.raw_headers)
+            self.transport.write(line + head + b"\r\n" + bytes(answer.body))
+        if under_way is not None:
+            under_way.disconnected = True  # nothing more of it is written
+            under_way.message_event.set()
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def _end_head(self) -> None:
+        self._head_bytes = None
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None

@@ -17,9 +17,21 @@ router = APIRouter(tags=["events"])
 
 
 @router.get("/events", responses=problems(422, 503))
-async def events(key: Annotated[Key, Query(examples=["customer-7"])], database: AgentDatabase) -> dict[str, Any]:
-    """Show a key's totals and its last 100 events, the latest first."""
-    return await history.find_by_key(database, key)
+async def events(
+    key: Annotated[Key, Query(examples=["customer-7"])],
+    database: AgentDatabase,
+    page_token: Annotated[str | None, Query()] = None,
+    page_size: Annotated[int, Query(ge=1, le=history.MAX_PAGE)] = history.MAX_PAGE,
+) -> dict[str, Any]:
+    """Show a key's totals and its last events, the latest first.
+
+    `next_page_token` is the `page_token` of those before; a page of large events has fewer of them.
+    """
+    try:
+        after = None if page_token is None else history.Place.read(page_token)
+    except ValueError as error:
+        raise ServiceError(422, f"page_token: {error}") from error
+    return await history.find_by_key(database, key, after, page_size)
 
 
 @router.get("/events/{id:text}", responses=problems(404, 422, 503))

@@ -2,13 +2,16 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import timedelta
+from time import monotonic
+from uuid import uuid4
 
 import asyncpg
 import httpx
 import pytest
 
 from app.config import Settings
-from app.database import Database
+from app.database import CONNECTIONS, Database
 from app.main import create_app
 from tests.app.client import assert_problem, cloud_event, deliver, running, until_failing, until_ready
 from tests.app.gate import Gate
@@ -16,6 +19,14 @@ from tests.app.postgres import PostgresServer
 from tests.app.waiting import until
 
 pytestmark = pytest.mark.anyio
+OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+
+INSERT = """
+INSERT INTO processed_events (id, key, message, metadata, applied_at, digest, source)
+SELECT $1 || '-' || lpad(number::text, 3, '0'), $1, 'm', $3::text::jsonb,
+    now() + (number / $5::integer) * $4::interval, '', 'fastapi-dapr-agent'
+FROM generate_series(0, $2::integer - 1) AS number
+"""
 
 
 async def test_the_query_asks_postgresql(agent: httpx.AsyncClient, sql: asyncpg.Connection) -> None:
@@ -85,4 +96,54 @@ async def test_a_bad_question_about_events_is_refused(agent: httpx.AsyncClient, 
 
 async def test_a_key_without_events_has_empty_totals(agent: httpx.AsyncClient) -> None:
     body = (await agent.get("/events?key=nobody")).json()
-    assert body == {"key": "nobody", "totals": {"count": 0, "amount": 0}, "events": []}
+    assert body == {"key": "nobody", "totals": {"count": 0, "amount": 0}, "events": [], "next_page_token": None}
+
+
+async def pages(agent: httpx.AsyncClient, key: str, size: int) -> list[list[str]]:
+    """The ids of each page of a key's events, until there are no more."""
+    found, token = [], {}
+    while token is not None:
+        body = (await agent.get("/events", params={"key": key, "page_size": size} | token)).json()
+        found.append([event["id"] for event in body["events"]])
+        token = body["next_page_token"] and {"page_token": body["next_page_token"]}
+    return found
+
+
+async def test_the_events_of_a_key_come_in_pages(agent: httpx.AsyncClient, sql: asyncpg.Connection) -> None:
+    key = uuid4().hex
+    # three at a time, as by one transaction
+    await sql.execute(INSERT, key, 25, "7", timedelta(seconds=1), 3)
+    found = await pages(agent, key, 10)
+    assert [len(page) for page in found] == [10, 10, 5]
+    ids = [f"{key}-{number:03}" for number in range(25)]
+    assert sorted(one for page in found for one in page) == ids
+    assert found[0][0] == ids[-1]
+
+
+async def test_a_page_is_bounded_in_bytes(agent: httpx.AsyncClient, sql: asyncpg.Connection) -> None:
+    key = uuid4().hex
+    await sql.execute(INSERT, key, 12, f"[{'1e308,' * 999}7]", timedelta(seconds=1), 1)  # 6 kB, 309 kB as it is kept
+    assert [len(page) for page in await pages(agent, key, 100)] == [3, 3, 3, 3]
+    await sql.execute(INSERT, f"{key}+", 2, f"[{'1e308,' * 9999}7]", timedelta(seconds=1), 1)
+    assert [len(page) for page in await pages(agent, f"{key}+", 100)] == [1, 1]
+
+
+@pytest.mark.parametrize("token", ["x", "e30=", "WzEsMl0=", "WyIyMDI2LTAxLTAxIl0=", "ß"])
+async def test_a_page_token_of_somebody_else_is_refused(agent: httpx.AsyncClient, token: str) -> None:
+    answer = await agent.get("/events", params={"key": "k", "page_token": token})
+    assert_problem(answer, 422, "page_token: expected the next_page_token of an answer")
+
+
+async def test_a_lock_that_is_held_for_long_takes_no_more_connections_than_the_pool_has(
+    agent: httpx.AsyncClient, sql: asyncpg.Connection
+) -> None:
+    began, most = monotonic(), 0
+    async with sql.transaction():
+        await sql.execute("LOCK TABLE processed_events")
+        while monotonic() - began < 4:
+            answers = await asyncio.gather(*(agent.get("/events/x") for _ in range(CONNECTIONS)))
+            most = max(most, await sql.fetchval(OTHERS))
+    assert {answer.status_code for answer in answers} == {503}
+    assert CONNECTIONS <= most <= CONNECTIONS + 1, "expected the pool's, and the check's own"
+    await until_ready(agent, within_seconds=2)
+    assert (await agent.get("/events/x")).status_code == 404

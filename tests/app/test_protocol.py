@@ -34,7 +34,7 @@ async def exchange(port: int, request: bytes) -> tuple[bytes, bytes]:
     except ConnectionRefusedError:
         return b"", b""
     writer.write(request)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         head = await reader.readuntil(b"\r\n\r\n")
         body = await reader.read(65536)
     writer.close()
@@ -62,6 +62,35 @@ async def test_what_is_not_http_is_a_problem(port: int, request_: bytes) -> None
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"content-type: application/problem+json" in head.lower()
     assert json.loads(body)["status"] == 400
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /health HTTP/1.1\r\nHost: a\r\nX-Long: " + b"x" * 40_000 + b"\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: a\r\nX-Long: " + b"x" * 5_000_000,
+        b"GET /health HTTP/1.1\r\nHost: a\r\n" + b"a: b\r\n" * 500_000,
+        b"GET /health?" + b"x" * 5_000_000,
+    ],
+    ids=["long", "without end", "many", "path without end"],
+)
+async def test_headers_beyond_their_bound_are_a_431(port: int, request_: bytes) -> None:
+    head, body = await answer_to(port, request_)
+    assert head.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    assert b"content-type: application/problem+json" in head.lower()
+    assert json.loads(body)["detail"] == "headers: at most 32 KiB"
+
+
+async def test_headers_within_their_bound_are_taken(port: int) -> None:
+    head, _ = await answer_to(port, b"GET /health HTTP/1.1\r\nHost: a\r\nX-Long: " + b"x" * 32_000 + b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize("request_", [b"G", b"GET /health HTTP/1.1\r\nHost: a\r\n"], ids=["a letter", "a header"])
+async def test_headers_that_do_not_end_in_time_are_a_408(port: int, request_: bytes) -> None:
+    head, body = await answer_to(port, request_)
+    assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert json.loads(body)["detail"] == "headers: not complete within 4 s"
 
 
 async def test_a_request_to_upgrade_is_answered_as_any_other(port: int) -> None:

@@ -68,9 +68,11 @@ def test_scopes_name_apps_that_exist(overlay: Overlay) -> None:
             assert set(manifest["scopes"]) <= apps, f"{title(manifest)}: no app {set(manifest['scopes']) - apps}"
 
 
-def test_the_agents_sidecar_reads_a_configuration_that_exists(overlay: Overlay) -> None:
-    agent = annotations(named(overlay.objects, "Deployment", "fastapi-dapr-agent"))
-    assert named(overlay.objects, "Configuration", agent["dapr.io/config"])
+def test_sidecars_read_a_configuration_that_keeps_their_metrics_bounded(overlay: Overlay) -> None:
+    for workload in with_pods(overlay.objects):
+        if annotations(workload).get("dapr.io/enabled") == "true":
+            configuration = named(overlay.objects, "Configuration", annotations(workload)["dapr.io/config"])
+            assert configuration["spec"]["metrics"]["http"] == {"increasedCardinality": False}, title(workload)
 
 
 def test_policies_target_components_that_exist(overlay: Overlay) -> None:

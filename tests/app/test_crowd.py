@@ -1,0 +1,62 @@
+"""Many clients at once: what they ask for makes no check late."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.app.postgres import PASSWORD, PostgresServer, free_port
+from tests.app.test_service import ENVIRONMENT, run
+from tests.app.waiting import until
+
+pytestmark = pytest.mark.anyio
+CLIENTS = 2000
+ONE_S = 1
+
+
+@pytest.fixture
+def url(postgres: PostgresServer) -> Iterator[str]:
+    """Where an agent listens that runs as in its container, and has a database alone."""
+    port = str(free_port())
+    database = {"POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": str(postgres.port), "POSTGRES_PASSWORD": PASSWORD}
+    process = run(**(ENVIRONMENT | database), APP_PORT=port, DAPR_HTTP_PORT="1")
+    yield f"http://127.0.0.1:{port}"
+    process.kill()
+    process.communicate()
+
+
+async def database_check(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:
+    """What `/ready` says of the database; nothing while nobody listens."""
+    try:
+        async with session.get(f"{url}/ready") as answer:
+            check: dict[str, Any] = (await answer.json(content_type=None))["checks"]["database"]
+            return check
+    except aiohttp.ClientConnectionError:
+        return {}
+
+
+async def test_a_crowd_makes_no_check_late(url: str) -> None:
+    async def ask() -> int:
+        async with crowd.get(f"{url}/db/query") as answer:
+            await answer.read()
+            return answer.status
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as crowd, aiohttp.ClientSession() as own:
+        await until(
+            "the database to be there", lambda: database_check(own, url), lambda check: check.get("status") == "ok", 20
+        )
+        asking = asyncio.gather(*(ask() for _ in range(CLIENTS)))
+        slowest, checks = 0.0, []
+        while not asking.done():
+            began = monotonic()
+            checks.append(await database_check(own, url))
+            slowest = max(slowest, monotonic() - began)
+            await asyncio.sleep(0.05)
+        answers = Counter(await asking)
+    assert {check["status"] for check in checks} == {"ok"}, checks
+    assert slowest < ONE_S
+    assert answers.keys() == {200, 503}
