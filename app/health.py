@@ -16,10 +16,14 @@ from app.dependency import CheckFailedError, Dependency
 from app.errors import DependencyUnavailableError
 from app.guard import ESTRANGED, Guard
 from app.progress import Progress
-from app.recovery import Recovery, missing_from
+from app.recovery import TRIES, Recovery, missing_from
 
 logger = logging.getLogger(__name__)
 ABOUT_KAFKA = {"pubsub", "events"}
+GIVEN_UP = (
+    f"; {TRIES} restarts of the sidecar were in vain, there will be no more: its log says why, "
+    "and what is mended it loads by itself, or with a new pod"
+)
 HELD = "the sidecar is given the time to unsubscribe before it subscribes anew"
 LATE_CHECKS = 3
 """How many checks may have taken their longest, one after the other, until what they found last is worth nothing."""
@@ -136,7 +140,9 @@ class Monitor:
             raise CheckFailedError(ESTRANGED, kafka_only=True)
         if self._missing:
             kafka_only = all("pubsub" in backends for backends in self._missing.values())
-            raise CheckFailedError(f"not loaded by the sidecar: {', '.join(self._missing)}", kafka_only=kafka_only)
+            given_up = GIVEN_UP if self._recovery.in_vain(self._missing) >= TRIES else ""
+            names = ", ".join(self._missing)
+            raise CheckFailedError(f"not loaded by the sidecar: {names}{given_up}", kafka_only=kafka_only)
 
     async def _check_events(self) -> None:
         if self.dependencies["database"].error or self.dependencies["pubsub"].error:

@@ -1,6 +1,6 @@
 """When to restart the sidecar: it does not soon retry a Component whose backend was away at its start."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -8,6 +8,7 @@ from app.dapr import PUBSUB, STATESTORE, SUBSCRIPTIONS
 
 SUBSCRIBING_GRACES = 5
 """Where subscriptions alone are missing, the sidecar first has to find that this replica can apply events again."""
+TRIES = 2
 
 
 class Recovery:
@@ -15,7 +16,8 @@ class Recovery:
 
     The kubelet delays a second restart, and each one after it for longer. So none is spent while another would have to
     follow, nor for a Component whose backend was there all the while: that one was deleted, and the sidecar loads it by
-    itself when it is put back. What is still missing after `interval_seconds` is worth a try all the same.
+    itself when it is put back. What is still missing after `interval_seconds` is worth a try all the same, and another
+    one after twice that time; a further one would take from what works, and cure nothing.
     """
 
     def __init__(self, grace_seconds: float, interval_seconds: float) -> None:
@@ -23,6 +25,12 @@ class Recovery:
         self._interval_seconds = interval_seconds
         self._curable_since: float | None = None
         self._was_away: set[str] = set()
+        self._lacked: set[str] = set()
+        self._tries = 0
+
+    def in_vain(self, missing: Collection[str]) -> int:
+        """Return how many restarts have left missing what is missing; after `TRIES` no more are spent."""
+        return self._tries if self._lacked.intersection(missing) else 0
 
     def is_due(self, missing: Mapping[str, AbstractSet[str]] | None, away: AbstractSet[str], now: float) -> bool:
         """Return whether to restart the sidecar now.
@@ -32,6 +40,7 @@ class Recovery:
         """
         if missing is not None and not missing:
             self._was_away.clear()
+            self._lacked.clear()
         self._was_away |= away
         backends = set().union(*(missing or {}).values())
         if not backends or backends & away:
@@ -40,11 +49,13 @@ class Recovery:
         if self._curable_since is None:
             self._curable_since = now
         graces = 1 if any(name.startswith("component") for name in missing or ()) else SUBSCRIBING_GRACES
-        patience = self._grace_seconds * graces if backends & self._was_away else self._interval_seconds
-        if now - self._curable_since < patience:
+        was_away, tries = bool(backends & self._was_away), self.in_vain(missing or ())
+        patience = self._grace_seconds * graces if was_away else self._interval_seconds * 2**tries
+        if now - self._curable_since < patience or (tries >= TRIES and not was_away):
             return False
         self._curable_since = now
         self._was_away.clear()
+        self._lacked, self._tries = set(missing or ()), 1 if was_away else tries + 1
         return True
 
 

@@ -101,11 +101,12 @@ async def test_a_key_without_events_has_empty_totals(agent: httpx.AsyncClient) -
 
 async def pages(agent: httpx.AsyncClient, key: str, size: int) -> list[list[str]]:
     """The ids of each page of a key's events, until there are no more."""
-    found, token = [], {}
-    while token is not None:
-        body = (await agent.get("/events", params={"key": key, "page_size": size} | token)).json()
+    found: list[list[str]] = []
+    asked = {"key": key, "page_size": str(size)}
+    while "page_token" not in asked or asked["page_token"]:
+        body = (await agent.get("/events", params=asked)).json()
         found.append([event["id"] for event in body["events"]])
-        token = body["next_page_token"] and {"page_token": body["next_page_token"]}
+        asked["page_token"] = body["next_page_token"]
     return found
 
 

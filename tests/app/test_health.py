@@ -12,7 +12,7 @@ import pytest
 
 from app.broker import Broker
 from app.config import Settings
-from app.dapr import SUBSCRIPTIONS
+from app.dapr import STATESTORE, SUBSCRIPTIONS
 from app.main import create_app
 from app.recovery import Recovery
 from tests.app.broker import StandInBroker
@@ -235,6 +235,19 @@ async def test_a_sidecar_without_a_component_is_restarted_once_its_backend_is_ba
         return world.sidecar.shutdowns
 
     await until("a shutdown of the sidecar", shutdowns, lambda count: count == 1, 2)
+
+
+async def test_what_no_restart_cures_is_given_up_aloud(settings: Settings, world: World) -> None:
+    eager = settings.model_copy(update={"sidecar_restart_interval_seconds": 1.0})
+    world.sidecar.components.remove(STATESTORE)
+    async with running(create_app(eager)) as client:
+
+        async def told() -> str:
+            return str((await client.get("/ready")).json()["detail"])
+
+        await until("it to be given up", told, lambda detail: "2 restarts of the sidecar were in vain" in detail, 6)
+        await asyncio.sleep(2)
+    assert world.sidecar.shutdowns == 2
 
 
 async def test_a_sidecar_that_stopped_answering_is_not_restarted_for_what_it_lacked_before(
