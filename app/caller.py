@@ -15,6 +15,7 @@ from app.dapr import Sidecar
 from app.drain import add_drain
 from app.errors import ServiceError, add_handlers, problems
 from app.limits import BodyLimit
+from app.methods import Methods
 from app.services import AgentSidecar, from_state
 
 SERVICE = "fastapi-dapr-caller"
@@ -110,6 +111,7 @@ def create_app(settings: CallerSettings | None = None) -> FastAPI:
 
     app = FastAPI(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False)
     app.add_middleware(BodyLimit, seconds=settings.body_timeout_seconds)
+    app.add_middleware(Methods)
     app.add_middleware(Crowd, at_once=settings.requests_at_once, wait_seconds=settings.place_timeout_seconds)
     add_drain(app)
     add_handlers(app)

@@ -16,6 +16,7 @@ from app.errors import add_handlers
 from app.handler import Handler
 from app.health import Monitor
 from app.limits import BodyLimit
+from app.methods import Methods
 from app.publisher import Publisher
 from app.relay import Relay
 from app.routes import ROUTERS
@@ -51,6 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False)
     app.add_middleware(BodyLimit, seconds=settings.body_timeout_seconds)
+    app.add_middleware(Methods)
     app.add_middleware(Crowd, at_once=settings.requests_at_once, wait_seconds=settings.place_timeout_seconds)
     add_drain(app)
     add_handlers(app)

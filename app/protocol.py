@@ -3,6 +3,7 @@
 from asyncio import TimerHandle
 from http import HTTPStatus
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.errors import problem
@@ -14,6 +15,9 @@ HEAD_SECONDS = 4.0
 """From the first byte of a request to the end of its headers; clients are promised some answer within 5 s."""
 LINGER_SECONDS = 1.0
 """How long a client that was refused may go on sending: closed while there is something to read, it would be reset."""
+
+
+UPGRADING = {b"upgrade", b"connection", b"http2-settings"}
 
 
 class HeadTooLargeError(Exception):
@@ -32,11 +36,35 @@ class Protocol(HttpToolsProtocol):
         """Parse what has come; a header that has no end yet is known to the parser alone, so it is counted here."""
         if self._is_refused:
             return
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
         if self._head_bytes is not None:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse_head()
+
+    def _should_upgrade(self) -> bool:
+        """Have the parser's callbacks pass over a request that asks for another protocol: it is parsed once more."""
+        return True
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Parse the request as one that did not ask (RFC 9110, 7.8): the parser would leave its body to others."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(405, "request: this is no proxy")
+            return
+        line = b"%b %b HTTP/%b\r\n" % (method, self.url, self.parser.get_http_version().encode())
+        # without Connection nothing of the others counts, but for the wish to close
+        closing = any(name == b"connection" and b"close" in value.lower() for name, value in self.headers)
+        headers = [*(h for h in self.headers if h[0] not in UPGRADING), *[(b"connection", b"close")] * closing]
+        head = b"".join(b"%b: %b\r\n" % header for header in headers)
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(line + head + b"\r\n" + rest)
 
     def on_message_begin(self) -> None:
         """Expect the head of a request."""

@@ -53,7 +53,7 @@ async def test_an_invocation_reaches_the_agent_as_it_was_made(
 
 @pytest.mark.parametrize(
     "path",
-    ["state/100%25", "state/a%3Fb%23", "state/a%2541", "state/%FF", "state/..%2F%2F..", "state/ü%0A", "events/a;b=1"],
+    ["state/100%25", "state/a%3Fb%23", "state/a%2541", "state/..%2F%2F..", "state/ü%0A", "events/a;b=1"],
 )
 async def test_a_path_arrives_as_the_client_wrote_it(
     caller: httpx.AsyncClient, sidecar: StandInSidecar, path: str

@@ -15,6 +15,10 @@ from tests.app.waiting import until
 pytestmark = pytest.mark.anyio
 
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n"
+H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+CLOSING = H2C.replace(b"Upgrade,", b"close, Upgrade,")
+LENGTH = b'Content-Length: 11\r\n\r\n{"key":"k"}'
+CHUNKED = b'Transfer-Encoding: chunked\r\n\r\n4\r\n{"ke\r\n7\r\ny":"k"}\r\n0\r\n\r\n'
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +103,31 @@ async def test_a_request_to_upgrade_is_answered_as_any_other(port: int) -> None:
     assert json.loads(body)["status"] == 404
 
 
-async def test_a_request_to_upgrade_that_has_a_body_does_not_hang(port: int) -> None:
-    request = b"POST /state HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n" + UPGRADE + b"\r\n{}"
-    _, body = await answer_to(port, request)
-    assert json.loads(body)["status"] in {400, 422}
+@pytest.mark.parametrize("upgrade", [UPGRADE, H2C, CLOSING], ids=["websocket", "h2c", "h2c, and close"])
+@pytest.mark.parametrize("body", [LENGTH, CHUNKED], ids=["length", "chunked"])
+async def test_a_request_to_upgrade_keeps_its_body(port: int, upgrade: bytes, body: bytes) -> None:
+    request = b"POST /state HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + upgrade + body
+    _, answer = await answer_to(port, request)
+    assert json.loads(answer)["detail"] == "value: Field required"
+
+
+async def test_a_connection_goes_on_after_a_request_to_upgrade(port: int) -> None:
+    await answer_to(port, b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with asyncio.timeout(5):
+        for _ in range(3):
+            writer.write(b"GET /health HTTP/1.1\r\nHost: a\r\n" + H2C + b"\r\n")
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+            assert (await reader.readuntil(b"}")).startswith(b"{")
+        writer.write(b"GET /health HTTP/1.1\r\nHost: a\r\n" + CLOSING + b"\r\n")
+        assert b"\r\nconnection: close\r\n" in (await reader.read()).lower(), "expected it to be closed as asked"
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_no_tunnel_is_made(port: int) -> None:
+    head, _ = await answer_to(port, b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 405 Method Not Allowed\r\n")
 
 
 @pytest.mark.parametrize("body", [b"", b"{"], ids=["no byte", "one byte"])
