@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import socket
 import sys
 from collections.abc import Coroutine
 from types import FrameType
@@ -27,8 +28,6 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                host="0.0.0.0",  # noqa: S104 - kubelet and Service come by the pod's address
-                port=settings.app_port,
                 log_config=None,
                 access_log=False,
                 proxy_headers=False,  # who is connected decides, not what it says that it speaks for
@@ -59,7 +58,17 @@ def serve(app: FastAPI, settings: config.ServiceSettings) -> None:
     # what is there now stays; the default would look through it all again every few dozen events
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    Server(app, settings).run()
+    Server(app, settings).run([listener(settings.app_port)])
+
+
+def listener(port: int) -> socket.socket:
+    """Listen on every address, of both families where the node has both: kubelet and Service come by the pod's own."""
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    try:
+        return socket.create_server(("", port), family=family, dualstack_ipv6=both)
+    except OSError as error:
+        sys.exit(f"port {port} cannot be listened on: {error}")
 
 
 def answer(command: Coroutine[None, None, str]) -> None:

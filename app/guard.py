@@ -78,5 +78,11 @@ class Guard:
 
 def _may_be_the_sidecar(request: Request) -> bool:
     """Whether it came over loopback, with some token, and is not another service's invocation."""
-    is_from_here = request.client is not None and ip_address(request.client.host).is_loopback
+    is_from_here = request.client is not None and _is_loopback(request.client.host)
     return is_from_here and CREDENTIAL in request.headers and CALLER not in request.headers
+
+
+def _is_loopback(host: str) -> bool:
+    """Tell whether an address is this pod's own, also one of IPv4 as a socket for both families has it."""
+    address = ip_address(host)
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback

@@ -165,6 +165,14 @@ async def test_only_the_sidecar_is_taken_for_it(agent: httpx.AsyncClient, header
     assert (await agent.get("/ready", params={"for": "events"})).status_code == 200
 
 
+@pytest.mark.parametrize("address", ["::1", "::ffff:127.0.0.1"])
+async def test_the_sidecar_may_come_by_either_address_family(settings: Settings, address: str) -> None:
+    async with running(create_app(settings), address) as client:
+        await until_ready(client)
+        await client.get("/dapr/subscribe", headers=WRONG)
+        await until_failing(client, "dapr")
+
+
 async def test_who_sends_from_elsewhere_is_not_taken_for_the_sidecar(settings: Settings) -> None:
     async with running(create_app(settings), "10.244.0.7") as elsewhere:
         await until_ready(elsewhere)

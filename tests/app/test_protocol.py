@@ -14,6 +14,7 @@ from tests.app.waiting import until
 
 pytestmark = pytest.mark.anyio
 
+HEALTH = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n"
 H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
 CLOSING = H2C.replace(b"Upgrade,", b"close, Upgrade,")
@@ -31,10 +32,10 @@ def port() -> Iterator[int]:
     process.communicate()
 
 
-async def exchange(port: int, request: bytes) -> tuple[bytes, bytes]:
+async def exchange(port: int, request: bytes, host: str = "127.0.0.1") -> tuple[bytes, bytes]:
     """Head and body of the answer to these bytes; empty while nobody listens."""
     try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection(host, port)
     except ConnectionRefusedError:
         return b"", b""
     writer.write(request)
@@ -112,7 +113,7 @@ async def test_a_request_to_upgrade_keeps_its_body(port: int, upgrade: bytes, bo
 
 
 async def test_a_connection_goes_on_after_a_request_to_upgrade(port: int) -> None:
-    await answer_to(port, b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+    await answer_to(port, HEALTH)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     async with asyncio.timeout(5):
         for _ in range(3):
@@ -123,6 +124,13 @@ async def test_a_connection_goes_on_after_a_request_to_upgrade(port: int) -> Non
         assert b"\r\nconnection: close\r\n" in (await reader.read()).lower(), "expected it to be closed as asked"
     writer.close()
     await writer.wait_closed()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_both_address_families_are_served(port: int, host: str) -> None:
+    await answer_to(port, HEALTH)
+    head, _ = await exchange(port, HEALTH, host)
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 async def test_no_tunnel_is_made(port: int) -> None:

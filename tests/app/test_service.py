@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tomllib
@@ -84,6 +85,16 @@ def test_a_bad_start_ends_with_one_line() -> None:
     assert (process.returncode, stdout) == (1, "")
     assert len(stderr.splitlines()) == 1
     assert stderr.startswith("bad settings: POSTGRES_PORT: ")
+
+
+def test_a_port_that_is_taken_ends_with_one_line() -> None:
+    with socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True) as taken:
+        port = taken.getsockname()[1]
+        process = run(**ENVIRONMENT, APP_PORT=str(port))
+        _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert stderr.startswith(f"port {port} cannot be listened on: ")
+    assert len(stderr.splitlines()) == 1
 
 
 async def test_the_service_starts_without_any_dependency_and_drains_on_sigterm() -> None:
