@@ -13,7 +13,7 @@ from app.config import CallerSettings, load
 from app.crowd import Crowd
 from app.dapr import Sidecar
 from app.drain import add_drain
-from app.errors import ServiceError, add_handlers, problems
+from app.errors import DependencyUnavailableError, ServiceError, add_handlers, problems
 from app.limits import BodyLimit
 from app.methods import Methods
 from app.services import AgentSidecar, from_state
@@ -65,13 +65,16 @@ async def invoke(request: Request, settings: Settings, sidecar: AgentSidecar) ->
 
     `Idempotency-Key`, `Prefer` and the trace reach the agent; `Location` leads there by way of this service again.
     """
-    status, headers, body = await sidecar.invoke(
-        settings.agent_app_id,
-        request.method,
-        target_of(request.scope["raw_path"], request.url.query),
-        await request.body(),
-        [(name, value) for name in TO_AGENT for value in request.headers.getlist(name)],
-    )
+    passed = [(name, value) for name in TO_AGENT for value in request.headers.getlist(name)]
+    target = target_of(request.scope["raw_path"], request.url.query)
+    try:
+        status, headers, body = await sidecar.invoke(
+            settings.agent_app_id, request.method, target, await request.body(), passed
+        )
+    except DependencyUnavailableError as error:
+        # as the agent's own: the event may be on its way, a retry must use its id
+        error.members |= {"id": value for name, value in passed if name == "idempotency-key"}
+        raise
     answered = {name: headers[name] for name in FROM_AGENT if name in headers}
     if answered.get("location", "").startswith("/"):
         answered["location"] = f"/invoke{answered['location']}"

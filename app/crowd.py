@@ -7,6 +7,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.drain import UNCOUNTED
 from app.errors import RETRY_AFTER_SECONDS, problem
 
+PASSING = UNCOUNTED | {"/dapr/config", "/dapr/subscribe"}
+"""What kubelet and the pod's own sidecar ask is bounded by them, and everything else hangs on the answer."""
+
 
 class Crowd:
     """Pass so many requests on at once, and let others wait for so long; probes and deliveries never wait."""
@@ -18,7 +21,7 @@ class Crowd:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on when it is its turn; 503 when that does not come in time."""
-        if scope["type"] != "http" or scope["path"] in UNCOUNTED:
+        if scope["type"] != "http" or scope["path"] in PASSING:
             await self.app(scope, receive, send)
             return
         try:
