@@ -73,7 +73,8 @@ async def invoke(request: Request, settings: Settings, sidecar: AgentSidecar) ->
         )
     except DependencyUnavailableError as error:
         # as the agent's own: the event may be on its way, a retry must use its id
-        error.members |= {"id": value for name, value in passed if name == "idempotency-key"}
+        if (given := request.headers.get("idempotency-key")) is not None:
+            error.members["id"] = given
         raise
     answered = {name: headers[name] for name in FROM_AGENT if name in headers}
     if answered.get("location", "").startswith("/"):

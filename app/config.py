@@ -33,6 +33,9 @@ def _none_if_blank(value: object) -> object:
 
 
 Token = Annotated[SecretStr, AfterValidator(_token)]
+Retention = Annotated[
+    Annotated[float, Field(ge=1, le=3_153_600_000, allow_inf_nan=False)] | None, BeforeValidator(_none_if_blank)
+]
 
 
 class ServiceSettings(BaseSettings):
@@ -96,6 +99,12 @@ class Settings(ServiceSettings):
     outbox_resend_seconds: Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)] = 300.0
     """After this long an event of the outbox that was published and not applied is published again, then after twice as
     long, and so on: Kafka may have lost it."""
+    processed_events_retention_seconds: Retention = None
+    """How old a row gets before it is deleted; unless it is set, it never is. It stays for longer while Kafka, the
+    outbox or a dead letter can bring its event again (`app/retention.py`)."""
+    effects_retention_seconds: Retention = None
+    failed_events_retention_seconds: Retention = None
+    dead_letters_retention_seconds: Retention = None
     kafka_brokers: Annotated[Required, AfterValidator(_brokers)]
     kafka_consumer_group: Required = "fastapi-consumer-group"
     """The sidecar's; a test keeps it equal to the Component's."""

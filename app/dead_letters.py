@@ -7,8 +7,12 @@ from app.encoding import escaped
 from app.letter import DeadLetter
 
 RECORD = """
-INSERT INTO dead_letters (position, "partition", "offset", id, source, reason, attempts, key, original, size)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (position) DO NOTHING
+INSERT INTO dead_letters (
+    position, "partition", "offset", letter_partition, letter_offset, id, source, reason, attempts, key, original, size
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (position) DO UPDATE SET
+    letter_partition = excluded.letter_partition, letter_offset = excluded.letter_offset
 """
 LIST = """
 SELECT id, coalesce("partition" || ':' || "offset", '') AS position, attempts, reason, recorded_at, replayed_at, source,
@@ -24,14 +28,16 @@ ORDER BY size IS NOT NULL, replayed_at NULLS FIRST, recorded_at LIMIT 1
 RECORD_REPLAY = "UPDATE dead_letters SET replayed_at = clock_timestamp() WHERE position = $1"
 
 
-async def record(database: Database, letter: DeadLetter) -> None:
-    """Record a dead letter, once however often it is delivered."""
+async def record(
+    database: Database, letter: DeadLetter, partition: int | None = None, offset: int | None = None
+) -> None:
+    """Record a dead letter, once however often it is delivered, and where it was delivered from."""
     async with database.connection() as connection:
         position, event_id, source, reason, key = (
             text and escaped(database.encoding, text)
             for text in (letter.position, letter.id, letter.source, letter.reason, letter.record_key)
         )
-        place = (letter.partition, letter.offset)
+        place = (letter.partition, letter.offset, partition, offset)
         original = letter.original_base64 or letter.beginning_base64 or b""
         content = (event_id, source, reason, letter.attempts, key, original, letter.size)
         await connection.execute(RECORD, position, *place, *content)

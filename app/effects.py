@@ -20,7 +20,8 @@ WITH delivered AS (
     ON CONFLICT (id) DO UPDATE SET deliveries = processed.deliveries + (
         coalesce(processed.source = excluded.source, true)
         AND processed.message = excluded.message AND processed.metadata = excluded.metadata
-    )::integer
+    )::integer, redelivered = CASE WHEN excluded."partition" IS NULL THEN processed.redelivered
+        ELSE coalesce(processed.redelivered, '{}') || jsonb_build_object(excluded."partition", excluded."offset") END
     RETURNING deliveries, source, message = $6 AND metadata = $7 AS same_data
 ), judged AS (
     SELECT deliveries, same_data, coalesce(source = $3, $4::boolean OR same_data) AS mine FROM delivered

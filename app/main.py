@@ -13,12 +13,15 @@ from app.dapr import Sidecar
 from app.database import Database
 from app.drain import add_drain
 from app.errors import add_handlers
+from app.group import Group
 from app.handler import Handler
 from app.health import Monitor
+from app.kafka import Kafka
 from app.limits import BodyLimit
 from app.methods import Methods
 from app.publisher import Publisher
 from app.relay import Relay
+from app.retention import Retention
 from app.routes import ROUTERS
 from app.services import State
 
@@ -38,6 +41,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             Broker(settings.kafka_brokers, 0.8 * settings.check_timeout_seconds) as broker,
             Monitor(settings, sidecar, checked, broker, lambda: bool(app.state.draining)) as monitor,
             Relay(settings, sidecar, database, monitor) as relay,
+            # its own too: it may take its time
+            Database(settings, connections=1) as aside,
+            Kafka(settings.kafka_brokers, settings.database_timeout_seconds) as kafka,
+            Retention(settings, aside, Group(kafka, settings.kafka_consumer_group)),
         ):
             handler = Handler(settings, sidecar, database, monitor)
             publisher = Publisher(settings, sidecar, database, monitor, relay)

@@ -31,7 +31,7 @@ async def receive_dead_letter(request: Request, database: AgentDatabase, monitor
         delivery = Delivery.of(await body_of(request), request.headers)
         monitor.require("database")
         letter = DeadLetter.of(delivery)
-        await dead_letters.record(database, letter)
+        await dead_letters.record(database, letter, delivery.partition, delivery.offset)
         monitor.progress.note(delivery, done=True)
     except (DependencyUnavailableError, BodyLateError) as error:
         logger.warning("A dead letter waits: %s", error.detail)

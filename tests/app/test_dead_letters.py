@@ -36,7 +36,9 @@ async def hand_over(agent: httpx.AsyncClient, sidecar: StandInSidecar) -> list[s
 
 
 async def recorded(sql: asyncpg.Connection) -> list[dict[str, Any]]:
-    return [dict(row) for row in await sql.fetch("SELECT * FROM dead_letters ORDER BY recorded_at")]
+    rows = await sql.fetch("SELECT * FROM dead_letters ORDER BY recorded_at")
+    # where the letter itself is matters to the retention alone
+    return [{name: value for name, value in row.items() if not name.startswith("letter_")} for row in rows]
 
 
 async def command(settings: Settings, *arguments: str) -> tuple[int | None, str, str]:

@@ -1,0 +1,93 @@
+"""What may be deleted: rows of a certain age that nothing can bring again, table by table."""
+
+from typing import NamedTuple
+
+# A record is gone when its partition's log begins behind it, or has begun anew and not come so far. Of a partition that
+# is not known nothing is gone.
+LOG = """
+WITH log AS (
+    SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[]) AS log (topic, number, first, past)
+), names AS (
+    SELECT $5::text AS source, $6::text AS events, $7::text AS letters, $8::timestamptz AS before, $9::integer AS batch
+)
+"""
+# What the outbox has, or a replay could send, stays known, whatever its row is called (app/events.py, `other_row`).
+EVENTS = """
+, coming AS (
+    SELECT names.source, id FROM outbox, names UNION ALL SELECT coalesce(source, ''), id FROM dead_letters
+)
+DELETE FROM processed_events WHERE id IN (
+    SELECT id FROM processed_events AS event, names
+    WHERE applied_at < before
+        AND ("partition" IS NULL OR EXISTS (
+            SELECT FROM log WHERE topic = events AND number = event."partition"
+                AND NOT (first <= event."offset" AND event."offset" < past)
+        ))
+        AND NOT EXISTS (
+            SELECT FROM jsonb_each_text(event.redelivered) AS again (place, "offset")
+            LEFT JOIN log ON topic = events AND number = place::integer
+            WHERE number IS NULL OR (first <= again."offset"::bigint AND again."offset"::bigint < past)
+        )
+        AND NOT EXISTS (SELECT FROM coming WHERE coming.id = event.id)
+        AND NOT EXISTS (
+            SELECT FROM coming
+            WHERE encode(sha256(convert_to(coming.source, 'UTF8')), 'hex') || E'\\n' || coming.id = event.id
+        )
+    LIMIT (SELECT batch FROM names) FOR UPDATE OF event SKIP LOCKED
+)
+"""
+FAILURES = """
+DELETE FROM failed_events WHERE (id, digest) IN (
+    SELECT id, digest FROM failed_events AS event, names
+    WHERE last_failed_at < before
+        AND ("partition" IS NULL OR EXISTS (
+            SELECT FROM log WHERE topic = events AND number = event."partition"
+                AND NOT (first <= event."offset" AND event."offset" < past)
+        ))
+        AND NOT EXISTS (SELECT FROM outbox WHERE outbox.id = event.id)
+    LIMIT (SELECT batch FROM names) FOR UPDATE OF event SKIP LOCKED
+)
+"""
+# As long as the original can come again, its letter says that it may have been replayed.
+LETTERS = """
+DELETE FROM dead_letters WHERE position IN (
+    SELECT position FROM dead_letters AS letter, names
+    WHERE greatest(recorded_at, replayed_at) < before
+        AND EXISTS (
+            SELECT FROM log WHERE topic = letters AND number = letter_partition
+                AND NOT (first <= letter_offset AND letter_offset < past)
+        )
+        AND ("partition" IS NULL OR EXISTS (
+            SELECT FROM log WHERE topic = split_part(position, '/', 1) AND number = letter."partition"
+                AND NOT (first <= letter."offset" AND letter."offset" < past)
+        ))
+    LIMIT (SELECT batch FROM names) FOR UPDATE OF letter SKIP LOCKED
+)
+"""
+EFFECTS = """
+DELETE FROM effects WHERE number IN (
+    SELECT effects.number FROM effects, names WHERE applied_at < before
+    LIMIT (SELECT batch FROM names) FOR UPDATE OF effects SKIP LOCKED
+)
+"""
+
+
+class Rule(NamedTuple):
+    """A table, and how those of its rows are deleted that are old enough."""
+
+    table: str
+    statement: str
+
+    @property
+    def setting(self) -> str:
+        """The setting's name: after how many seconds a row is old enough."""
+        return f"{self.table}_retention_seconds"
+
+
+RULES = (
+    # first, as an event is kept as long as it has a dead letter
+    Rule("dead_letters", LOG + LETTERS),
+    Rule("processed_events", LOG + EVENTS),
+    Rule("failed_events", LOG + FAILURES),
+    Rule("effects", LOG + EFFECTS),
+)
