@@ -79,7 +79,7 @@ class Database:
             # a server that vanished leaves idle connections that look alive: none is kept for long
             max_inactive_connection_lifetime=self._settings.database_timeout_seconds,
             init=self._note_encoding,
-            reset=_keep_as_it_is,
+            reset=_end_transaction,
         )
         return self
 
@@ -96,6 +96,8 @@ class Database:
         try:
             async with asyncio.timeout(limit):
                 connection = await self._pool.acquire()
+                # what is cancelled in a transaction is rolled back, which a silent server does not answer either
+                end = asyncio.get_running_loop().call_later(limit + CANCEL_SECONDS, connection.terminate)
                 try:
                     yield connection
                 except asyncio.CancelledError:
@@ -107,6 +109,8 @@ class Database:
                 except BaseException:
                     await self._pool.release(connection)
                     raise
+                finally:
+                    end.cancel()
                 await self._pool.release(connection)
         except UNSTORABLE as error:
             raise UnstorableTextError(str(error)) from error
@@ -136,8 +140,10 @@ class Database:
         self.encoding = connection.get_settings().server_encoding
 
 
-async def _keep_as_it_is(_: object) -> None:
-    """Spare each use a second round trip: nobody but the relay changes a session, and the relay resets it."""
+async def _end_transaction(connection: asyncpg.Connection) -> None:
+    """Spare each use a second round trip: nothing outlives a transaction, and none is left open but by a failure."""
+    if connection.is_in_transaction():
+        await connection.execute("ROLLBACK")
 
 
 def _reason(error: Exception) -> str:

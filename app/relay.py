@@ -6,8 +6,6 @@ from contextlib import suppress
 from time import monotonic
 from typing import Self
 
-from asyncpg import InterfaceError
-
 from app.backlog import Backlog
 from app.config import Settings
 from app.dapr import Sidecar
@@ -18,8 +16,10 @@ from app.health import Monitor
 logger = logging.getLogger(__name__)
 LOCK = 0x72656C61
 """Any number other than the schema's, as long as every replica takes the same."""
-# the session's own, given up with its connection; the server ends a session that is silent for longer than a turn
-TAKE_TURN = "SELECT pg_try_advisory_lock($1) AND set_config('idle_session_timeout', $2, false) IS NOT NULL"
+# given up with the transaction, also behind a pooler; the server ends one that is silent for longer than a turn
+TAKE_TURN = """
+SELECT pg_try_advisory_xact_lock($1) AND set_config('idle_in_transaction_session_timeout', $2, true) IS NOT NULL
+"""
 
 
 class Relay:
@@ -76,17 +76,11 @@ class Relay:
 
     async def _take_turn(self) -> bool:
         """Publish batch after batch for a moment, unless another replica is at it; True when there may be more."""
-        until = monotonic() + self._poll_seconds
+        until, more = monotonic() + self._poll_seconds, True
         async with self._database.connection(self._turn_seconds) as connection:
-            if not await connection.fetchval(TAKE_TURN, LOCK, str(int(self._turn_seconds * 1000))):
-                return False
-            try:
-                more = await self._backlog.send_batch(connection)
-                while more and monotonic() < until and not self._stopping:
+            while more and monotonic() < until and not self._stopping:
+                async with connection.transaction():
+                    if not await connection.fetchval(TAKE_TURN, LOCK, str(int(self._turn_seconds * 1000))):
+                        return False
                     more = await self._backlog.send_batch(connection)
-            except BaseException:
-                with suppress(InterfaceError):  # the server ended it, and so the turn
-                    connection.terminate()  # ends the turn too, and waits for nobody
-                raise
-            await connection.reset()
-            return more
+        return more

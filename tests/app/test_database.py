@@ -12,6 +12,7 @@ import pytest
 
 from app.config import Settings
 from app.database import CONNECTIONS, Database
+from app.errors import DependencyUnavailableError
 from app.main import create_app
 from tests.app.client import assert_problem, cloud_event, deliver, running, until_failing, until_ready
 from tests.app.gate import Gate
@@ -68,6 +69,31 @@ async def test_connections_that_died_without_a_word_are_not_used_again(
         answers = await asyncio.gather(*(client.get("/db/query") for _ in range(10)))
         assert [answer.status_code for answer in answers] == [200] * 10
     await gate.stop()
+
+
+async def test_a_transaction_that_falls_silent_ends_in_time(settings: Settings, postgres: PostgresServer) -> None:
+    gate = Gate(postgres.port)
+    await gate.start()
+    async with Database(settings.model_copy(update={"postgres_port": gate.port})) as database:
+
+        async def ask() -> None:
+            async with database.connection() as connection, connection.transaction():
+                gate.silence()
+                await connection.execute("SELECT 1")
+
+        began = monotonic()
+        with pytest.raises(DependencyUnavailableError):
+            await ask()
+        assert monotonic() - began < settings.database_timeout_seconds + 2
+    await gate.stop()
+
+
+async def test_a_transaction_that_was_left_open_is_nobody_elses(settings: Settings) -> None:
+    async with Database(settings, connections=1) as database:
+        for _ in range(2):
+            async with database.connection() as connection:
+                assert not connection.is_in_transaction()
+                await connection.execute("BEGIN")
 
 
 async def test_replicas_that_start_together_make_the_tables_once(settings: Settings, sql: asyncpg.Connection) -> None:
