@@ -1,11 +1,9 @@
 """What was made of events, as the database has it; DependencyUnavailableError while that is away."""
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from contextlib import suppress
-from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any
 
 from asyncpg import Record
 
@@ -13,7 +11,7 @@ from app import SERVICE
 from app.database import Database
 from app.encoding import UNSTORABLE, escaped
 from app.events import other_row
-from app.values import check_text
+from app.pages import Place
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -59,26 +57,6 @@ SELECT key, data->>'message' AS message, coalesce(data->'metadata', '{}') AS met
 FROM outbox WHERE id = $1 AND $2::boolean
 """
 TOTALS = "SELECT count, amount FROM totals WHERE key = $1"
-
-
-class Place(NamedTuple):
-    """Where a page ended: its last event's time, and its row."""
-
-    applied_at: datetime
-    row: str
-
-    def __str__(self) -> str:
-        """Write it as a token."""
-        return urlsafe_b64encode(json.dumps([self.applied_at.isoformat(), self.row]).encode()).decode()
-
-    @classmethod
-    def read(cls, token: str) -> Self:
-        """Read a token; ValueError when it is none of ours."""
-        try:
-            applied_at, row = json.loads(urlsafe_b64decode(token))
-            return cls(datetime.fromisoformat(applied_at), check_text(row))
-        except (ValueError, TypeError):
-            raise ValueError("expected the next_page_token of an answer") from None
 
 
 async def find(database: Database, event_id: str, source: str) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from app import SERVICE, history
 from app.envelope import MAX_SOURCE
 from app.errors import ServiceError, problems
 from app.events import MAX_ID, Key
+from app.pages import Place
 from app.routes import paths
 from app.services import AgentDatabase
 from app.values import Text
@@ -28,7 +29,7 @@ async def events(
     `next_page_token` is the `page_token` of those before; a page of large events has fewer of them.
     """
     try:
-        after = None if page_token is None else history.Place.read(page_token)
+        after = None if page_token is None else Place.read(page_token)
     except ValueError as error:
         raise ServiceError(422, f"page_token: {error}") from error
     return await history.find_by_key(database, key, after, page_size)
