@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import asyncpg
 
+from app import escapes
 from app.errors import ServiceError
 
 HOLDING_ANY_TEXT = {"UTF8", "SQL_ASCII"}
@@ -51,6 +52,11 @@ def escaped(encoding: str | None, text: str) -> str:
     if encoding is None or encoding in HOLDING_ANY_TEXT:
         return text
     return text.replace("\\", "\\\\").encode("ascii", "backslashreplace").decode()
+
+
+def unescaped(encoding: str | None, stored: str) -> str:
+    """Return the text that `escaped` wrote so for a server of this encoding."""
+    return stored if encoding is None or encoding in HOLDING_ANY_TEXT else escapes.read(stored)
 
 
 def _codec(encoding: str) -> str | None:
