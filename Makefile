@@ -119,14 +119,20 @@ topics: ## existing-backends: make the topics that are missing, with copies on u
 logs: ## follow the agent's log and its sidecar's
 	$(KUBECTL) logs --namespace fastapi-app --selector app=fastapi-dapr-agent --all-containers --prefix --follow --tail=50
 
+# of a dead letter; only what is said on the command line: what happens to be in the environment chooses nothing
+said = $(findstring command,$(origin $(1)))
+option = $(if $(call said,$(1)),--$(2)="$$$(1)")
+LETTERS = $(strip $(call option,SOURCE,source) $(call option,KEY,key) $(call option,REASON,reason) \
+  $(call option,SINCE,since) $(call option,UNTIL,until) $(call option,PARTITION,partition) $(call option,OFFSET,offset) \
+  $(call option,REPLAYED,replayed) $(call option,LIMIT,limit) $(1) $(if $(call said,ID),-- $$ID))
+
 .PHONY: dead-letters
-dead-letters: ## list the events that were given up, and why
-	$(AGENT) dead-letters
+dead-letters: ## list the events that were given up, and why; SOURCE KEY REASON SINCE UNTIL PARTITION ... say which, see docs/events.md
+	set -f; $(AGENT) dead-letters $(call LETTERS,$(call option,BEFORE,before) $(if $(JSON),--json))
 
 .PHONY: replay
-replay: ## send a dead letter again: make replay ID=... (SOURCE=... of several)
-	@if [[ -z $$ID ]]; then echo "error: which one? make replay ID=..., see make dead-letters" >&2; exit 1; fi
-	$(AGENT) replay "$$ID" $${SOURCE+"$$SOURCE"}
+replay: ## send dead letters again: make replay ID="..." (SOURCE=...), or all of REASON=... SINCE=..., first with DRY_RUN=1
+	set -f; $(AGENT) replay $(call LETTERS,$(and $(call said,ALL),$(ALL),--all) $(if $(DRY_RUN),--dry-run))
 
 .PHONY: skip
 skip: ## pass over a batch that the sidecar cannot take, as /ready names it: make skip PARTITION=agent-events/3 OFFSET=17

@@ -1,4 +1,4 @@
-"""Start a service, `python -m app [agent|caller]`, or answer an operator: `dead-letters`, `replay ID`, `skip ...`."""
+"""Start a service, `python -m app [agent|caller]`, or answer an operator: see `USAGE`."""
 
 import asyncio
 import gc
@@ -11,14 +11,17 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from app import caller, commands, config, logs
+from app import arguments as said
+from app import caller, config, escapes, logs
 from app import main as agent
 from app.drain import until_quiet
 from app.errors import ServiceError
+from app.listing import list_dead_letters
 from app.protocol import Protocol
+from app.replay import replay
 from app.skip import skip
 
-USAGE = "usage: python -m app [agent | caller | dead-letters | replay ID [SOURCE] | skip TOPIC/PARTITION OFFSET]"
+USAGE = "usage: python -m app [agent | caller | dead-letters ... | replay ... | skip TOPIC/PARTITION OFFSET]"
 
 
 class Server(uvicorn.Server):
@@ -74,9 +77,15 @@ def listener(port: int) -> socket.socket:
 def answer(command: Coroutine[None, None, str]) -> None:
     """Print what a command answers; an error ends the process with a line that says what went wrong."""
     try:
-        sys.stdout.write(f"{asyncio.run(command)}\n")
+        tell(asyncio.run(command))
     except ServiceError as error:
-        sys.exit(f"error: {error.detail}")
+        sys.exit(f"error: {escapes.line(error.detail)}")
+
+
+def tell(text: str) -> None:
+    """Print a line at once: whoever ends a command knows how far it came."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def run(arguments: list[str]) -> None:
@@ -86,10 +95,12 @@ def run(arguments: list[str]) -> None:
             serve(agent.create_app(settings := config.load(config.Settings)), settings)
         case ["caller"]:
             serve(caller.create_app(calling := config.load(config.CallerSettings)), calling)
-        case ["dead-letters"]:
-            answer(commands.list_dead_letters(config.load(config.Settings)))
-        case ["replay", event_id, *source] if len(source) <= 1:
-            answer(commands.replay(config.load(config.Settings), event_id, *source))
+        case ["dead-letters", *options]:
+            listing = said.read_listing(options)
+            answer(list_dead_letters(config.load(config.Settings), listing))
+        case ["replay", *options]:
+            wanted = said.read_replay(options)
+            answer(replay(config.load(config.Settings), wanted, tell))
         case ["skip", partition, offset]:
             answer(skip(config.load(config.Settings), partition, offset))
         case _:

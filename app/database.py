@@ -120,6 +120,13 @@ class Database:
             self._migrated = self._migrated and not isinstance(error, asyncpg.UndefinedTableError)
             raise DependencyUnavailableError("database", _reason(error)) from error
 
+    @asynccontextmanager
+    async def transaction(self, seconds: float) -> "AsyncIterator[PoolConnectionProxy]":
+        """Lend a connection for so long, in one transaction, whose statements may take as long."""
+        async with self.connection(seconds) as connection, connection.transaction():
+            await connection.execute(f"SET LOCAL statement_timeout = {round(1000 * seconds)}")
+            yield connection
+
     async def _take_back(self, connection: "PoolConnectionProxy") -> None:
         """Take back a connection whose statement was cancelled, once it has ended; one that hangs is thrown away."""
         with suppress(TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):

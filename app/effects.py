@@ -2,13 +2,16 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from app import SERVICE
 from app.database import Database
 from app.delivery import Delivery, IndigestibleError
 from app.encoding import UnstorableTextError, escaped, unstorable
 from app.events import other_row
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
 
 # One statement is one transaction and one round trip: only the delivery that inserts the row has an effect.
 # Data are the same when their values are. A row without source, of the version before, is our own event's, whatever its
@@ -43,9 +46,7 @@ ON CONFLICT (id, digest) DO UPDATE SET
 RETURNING attempts, first_failed_at, dead_lettered_at IS NOT NULL AS dead_lettered
 """
 END_FAILURE = "UPDATE failed_events SET dead_lettered_at = clock_timestamp() WHERE id = $1 AND digest = $2"
-FORGET_FAILURES = """
-DELETE FROM failed_events WHERE id = $1 AND (source IS NULL OR source = $2)
-"""
+RESTORE_ATTEMPTS = "UPDATE failed_events SET attempts = 0, dead_lettered_at = NULL WHERE id = $1 AND digest = $2"
 MAX_REASON = 1000
 
 
@@ -101,7 +102,6 @@ async def end_failure(database: Database, delivery: Delivery) -> None:
         await connection.execute(END_FAILURE, escaped(database.encoding, delivery.id), delivery.failure_digest)
 
 
-async def forget_failures(database: Database, stored_id: str, stored_source: str | None) -> None:
-    """Give a dead-lettered event all its attempts again."""
-    async with database.connection() as connection:
-        await connection.execute(FORGET_FAILURES, stored_id, stored_source)
+async def restore_attempts(connection: "PoolConnectionProxy", encoding: str | None, delivery: Delivery) -> None:
+    """Give what is delivered so all its attempts again, once the transaction ends; it stays known as failing."""
+    await connection.execute(RESTORE_ATTEMPTS, escaped(encoding, delivery.id), delivery.failure_digest)

@@ -51,14 +51,19 @@ async def _give_up(database: Database, delivery: Delivery, reason: str, max_atte
     return failure.attempts
 
 
-def _delivery(partition: Partition, record: Record) -> Delivery:
+def wrap(topic: str, record: bytes) -> bytes:
+    """Make the body that daprd would deliver of a record."""
     wrapped = {
         "type": WRAPPER_TYPE,
-        "topic": partition.topic,
+        "topic": topic,
         "pubsubname": PUBSUB,
-        "data_base64": b64encode(record.value or b"").decode(),
+        "data_base64": b64encode(record).decode(),
     }
-    body, unread = json.dumps(wrapped).encode(), None
+    return json.dumps(wrapped).encode()
+
+
+def _delivery(partition: Partition, record: Record) -> Delivery:
+    body, unread = wrap(partition.topic, record.value or b""), None
     if len(body) > LIMITS[partition.topic]:  # the agent would not read it either
         body, unread = b"", len(body)
     key = quote(record.key or b"", safe="")

@@ -77,8 +77,7 @@ class Retention:
         columns = [list(column) for column in zip(*logs, strict=True)]
         batch, deleted = BATCH, 0
         while batch == BATCH:
-            async with self._database.connection(STATEMENT_SECONDS) as connection, connection.transaction():
-                await connection.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS:g}s'")
+            async with self._database.transaction(STATEMENT_SECONDS) as connection:
                 done = await connection.execute(rule.statement, *columns, *NAMES, before, BATCH)
             batch = int(done.removeprefix("DELETE "))
             deleted += batch

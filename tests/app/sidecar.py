@@ -28,6 +28,9 @@ class StandInSidecar:
         self.shutdowns = 0
         self.requests: list[str] = []
         self.hanging = False
+        self.answers = asyncio.Event()
+        """Not set while it does what it is asked to publish, and does not say so."""
+        self.answers.set()
         self.broken: dict[str, int] = {}
         """First path segment to the status it answers instead of working."""
         self.losing_entries = 0
@@ -92,6 +95,7 @@ class StandInSidecar:
         if len(record) > self.largest:
             return _error(500, "ERR_PUBSUB_PUBLISH_MESSAGE", self.told_of_size)
         self._keep(topic, record, event, dict(request.query))
+        await self.answers.wait()
         return web.Response(status=204)
 
     async def _publish_bulk(self, request: web.Request, _: str, pubsub: str, topic: str) -> web.Response:

@@ -1,12 +1,8 @@
-"""What becomes of events that were given up: recorded, listed, sent again."""
+"""What becomes of events that were given up: sent to their topic, and recorded."""
 
-import asyncio
 import json
-import os
-import sys
 from hashlib import sha256
 from secrets import token_hex
-from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -14,50 +10,15 @@ import asyncpg
 import httpx
 import pytest
 
-from app import commands
 from app.config import Settings
-from app.main import create_app
 from tests.app.broker import StandInBroker
-from tests.app.client import APP_TOKEN, cloud_event, deliver, running, until_failing, until_ready
-from tests.app.databases import new_database
-from tests.app.postgres import PASSWORD, PostgresServer
+from tests.app.client import cloud_event, deliver, until_failing
+from tests.app.letters import command, hand_over, recorded
+from tests.app.postgres import PostgresServer
 from tests.app.sidecar import StandInSidecar
-from tests.app.test_subscribe import BROKEN, CONSTRAINT
+from tests.app.test_subscribe import BROKEN
 
 pytestmark = pytest.mark.anyio
-
-
-async def hand_over(agent: httpx.AsyncClient, sidecar: StandInSidecar) -> list[str]:
-    """Deliver what is in the dead letter topic."""
-    letters = [record for topic, record in sidecar.records if topic == "agent-events-dead-letters"]
-    return [
-        await deliver(agent, record, 0, offset, route="/dead-letters") for offset, record in enumerate(letters, start=1)
-    ]
-
-
-async def recorded(sql: asyncpg.Connection) -> list[dict[str, Any]]:
-    rows = await sql.fetch("SELECT * FROM dead_letters ORDER BY recorded_at")
-    # where the letter itself is matters to the retention alone
-    return [{name: value for name, value in row.items() if not name.startswith("letter_")} for row in rows]
-
-
-async def command(settings: Settings, *arguments: str) -> tuple[int | None, str, str]:
-    environment = {
-        "PATH": os.environ["PATH"],
-        "POSTGRES_HOST": "127.0.0.1",
-        "POSTGRES_PORT": str(settings.postgres_port),
-        "POSTGRES_USER": "postgres",
-        "POSTGRES_PASSWORD": PASSWORD,
-        "POSTGRES_DATABASE": "postgres",
-        "KAFKA_BROKERS": settings.kafka_brokers,
-        "DAPR_HTTP_PORT": str(settings.dapr_http_port),
-        "APP_API_TOKEN": APP_TOKEN,
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "app", *arguments, env=environment, stdout=-1, stderr=-1
-    )
-    stdout, stderr = await process.communicate()
-    return process.returncode, stdout.decode(), stderr.decode()
 
 
 async def test_what_the_handler_gave_up_is_recorded_with_reason_attempts_and_original(
@@ -180,108 +141,6 @@ async def test_a_body_beyond_any_dead_letter_is_recorded_by_its_position(
     assert (letter["original"], letter["size"] > 4 * 1024 * 1024) == (b"", True)
 
 
-async def test_a_dead_letter_that_is_replayed_gets_all_its_attempts_and_takes_effect_once(
-    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, sql: asyncpg.Connection
-) -> None:
-    event = cloud_event({"message": "m", "metadata": {"key": "trap"}})
-    record = json.dumps(event).encode()
-    await sql.execute(CONSTRAINT[0])
-    try:
-        assert [await deliver(agent, record, __key="a%2Fb+c") for _ in range(3)] == ["RETRY", "RETRY", "SUCCESS"]
-        await hand_over(agent, sidecar)
-
-        code, stdout, stderr = await command(settings, "replay", event["id"])
-
-        assert (code, stderr) == (0, "")
-        assert stdout == f"replayed {event['id']} of {event['source']}: {len(record)} bytes to agent-events\n"
-        sent = sidecar.published[-1]
-        assert sidecar.records[-1] == ("agent-events", record)
-        assert sent["query"] == {"metadata.partitionKey": "a/b c"}
-        assert await deliver(agent, record, offset=18) == "RETRY", "expected all attempts again"
-    finally:
-        await sql.execute(CONSTRAINT[1])
-    assert [await deliver(agent, record, offset=18) for _ in range(2)] == ["SUCCESS"] * 2
-    assert (await agent.get(f"/events/{event['id']}")).json()["status"] == "applied"
-    assert await sql.fetchval("SELECT count(*) FROM effects WHERE event_id = $1", event["id"]) == 1
-    assert [letter["replayed_at"] is not None for letter in await recorded(sql)] == [True]
-
-
-@pytest.mark.usefixtures("agent")
-async def test_a_dead_letter_that_does_not_exist_is_not_replayed(settings: Settings, sidecar: StandInSidecar) -> None:
-    assert await command(settings, "replay", "nobody") == (1, "", "error: there is no dead letter nobody\n")
-    assert not sidecar.published
-
-
-async def test_a_replay_that_cannot_be_sent_says_so(
-    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, sql: asyncpg.Connection
-) -> None:
-    event_id = uuid4().hex
-    await deliver(agent, cloud_event({}, id=event_id), route="/dead-letters")
-    sidecar.broken["publish"] = 500
-    code, stdout, stderr = await command(settings, "replay", event_id)
-    assert (code, stdout) == (1, "")
-    assert stderr.startswith("error: pubsub is unavailable: the sidecar answered 500")
-    assert [letter["replayed_at"] for letter in await recorded(sql)] == [None]
-
-
-async def test_a_record_that_no_sidecar_sends_is_not_replayed_and_keeps_its_status(
-    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar
-) -> None:
-    event = cloud_event({"message": 7, "much": "x" * 2_500_000})
-    assert await deliver(agent, event) == "SUCCESS"
-    sent = len(sidecar.records)
-    code, _, stderr = await command(settings, "replay", event["id"])
-    assert (code, "more than the sidecar sends" in stderr) == (1, True), stderr
-    assert (await agent.get(f"/events/{event['id']}")).json()["status"] == "dead-lettered"
-    assert len(sidecar.records) == sent
-
-
-async def test_a_dead_letter_that_is_recorded_and_not_sent_yet_gets_all_its_attempts_by_a_replay(
-    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, sql: asyncpg.Connection
-) -> None:
-    event = cloud_event({"message": "m", "metadata": {"key": "trap"}})
-    await sql.execute(CONSTRAINT[0])
-    try:
-        sidecar.refused = {event["id"]}
-        assert [await deliver(agent, event) for _ in range(4)] == ["RETRY"] * 4
-        sidecar.refused.clear()
-        assert (await command(settings, "replay", event["id"]))[0] == 0
-        assert await deliver(agent, event, offset=18) == "RETRY", "expected all attempts again"
-    finally:
-        await sql.execute(CONSTRAINT[1])
-    assert await deliver(agent, event, offset=18) == "SUCCESS"
-    assert not [topic for topic, _ in sidecar.records if topic == "agent-events-dead-letters"]
-
-
-async def test_dead_letters_are_listed_as_a_table(
-    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar
-) -> None:
-    await deliver(agent, b"not json", 6, 66)
-    await hand_over(agent, sidecar)
-    code, stdout, stderr = await command(settings, "dead-letters")
-    heading, line = stdout.splitlines()
-    assert (code, stderr) == (0, "")
-    assert heading.split() == [
-        "ID",
-        "PARTITION:OFFSET",
-        "ATTEMPTS",
-        "REASON",
-        "RECORDED",
-        "REPLAYED",
-        "SOURCE",
-        "COMPLETE",
-    ]
-    assert line.split()[:4] == ["position:6:66", "6:66", "1", "the"]
-    assert line.split()[-3:] == ["-", "-", "yes"]
-
-
-async def test_a_list_without_the_database_says_so(settings: Settings, postgres: PostgresServer) -> None:
-    postgres.stop()
-    code, stdout, stderr = await command(settings, "dead-letters")
-    assert (code, stdout) == (1, "")
-    assert stderr.startswith("error: database is unavailable: ")
-
-
 @pytest.mark.parametrize(
     "sizes",
     [
@@ -393,81 +252,3 @@ async def test_a_dead_letter_whose_topic_is_lost_is_on_record(
     assert [letter["original"] for letter in await recorded(sql)] == [record]
     code, _, stderr = await command(settings, "replay", event["id"])
     assert (code, stderr) == (0, "")
-
-
-async def test_of_two_letters_under_one_id_the_whole_one_is_replayed(
-    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, sql: asyncpg.Connection
-) -> None:
-    event = cloud_event({"message": 7, "much": "x" * 1_800_000})
-    whole = event | {"data": {"message": 8}}
-    await deliver(agent, event)
-    await sql.execute("DELETE FROM dead_letters")
-    await hand_over(agent, sidecar)
-    assert await deliver(agent, whole) == "SUCCESS"
-    code, _, stderr = await command(settings, "replay", event["id"])
-    assert (code, stderr) == (0, "")
-    assert sidecar.records[-1] == ("agent-events", json.dumps(whole).encode())
-
-
-async def test_a_dead_letter_is_found_by_its_id_as_it_came_and_as_it_is_listed(
-    settings: Settings, postgres: PostgresServer
-) -> None:
-    event = cloud_event({"message": 7}, id="\u20ac\\1")
-    async with new_database(postgres, "LATIN1") as name:
-        settings = settings.model_copy(update={"postgres_database": name})
-        async with running(create_app(settings)) as agent:
-            await until_ready(agent)
-            assert await deliver(agent, event) == "SUCCESS"
-        listed = (await commands.list_dead_letters(settings)).splitlines()[1].split()[0]
-        assert listed != event["id"]
-        for event_id in (event["id"], listed):
-            assert event_id in await commands.replay(settings, event_id)
-
-
-async def test_a_dead_letter_whose_original_is_incomplete_is_listed_as_such_and_not_replayed(
-    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, sql: asyncpg.Connection
-) -> None:
-    event = cloud_event({"message": 7, "much": "x" * 1_800_000})
-    await deliver(agent, event, 5, 55)
-    await sql.execute("DELETE FROM dead_letters")
-    await hand_over(agent, sidecar)
-    _, stdout, _ = await command(settings, "dead-letters")
-    assert stdout.splitlines()[1].split()[-4:] == [event["source"], "65536", "of", str(len(json.dumps(event)))]
-    sent = len(sidecar.published)
-    code, stdout, stderr = await command(settings, "replay", event["id"])
-    assert (code, stdout) == (1, "")
-    assert stderr == (
-        f"error: only the beginning of {event['id']} was kept, of {len(json.dumps(event))} bytes: "
-        "the whole is at agent-events/5:55\n"
-    )
-    assert len(sidecar.published) == sent
-    assert (await agent.get(f"/events/{event['id']}")).json()["status"] == "dead-lettered"
-
-
-async def test_a_replay_gives_no_attempts_to_another_sources_event(
-    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar
-) -> None:
-    ours = cloud_event({"message": 7})
-    theirs = ours | {"source": "another"}
-    for event in (ours, theirs):
-        await deliver(agent, event)
-    await deliver(agent, sidecar.records[0][1], 0, 1, route="/dead-letters")
-    code, _, stderr = await command(settings, "replay", ours["id"])
-    assert code == 1
-    assert "came from several sources, SOURCE is to name one: another, fastapi-dapr-agent" in stderr
-    assert (await command(settings, "replay", ours["id"], "nobody"))[0] == 1
-    assert (await command(settings, "replay", ours["id"], ours["source"]))[0] == 0
-    assert json.loads(sidecar.records[-1][1])["source"] == ours["source"]
-    sent = len(sidecar.published)
-    assert [await deliver(agent, event) for event in (theirs, ours)] == ["SUCCESS"] * 2
-    assert [letter["data"]["source"] for letter in sidecar.published[sent:]] == [ours["source"]]
-
-
-async def test_what_a_producer_wrote_does_not_command_the_terminal(
-    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, sql: asyncpg.Connection
-) -> None:
-    await deliver(agent, b"x", 6, 66)
-    await hand_over(agent, sidecar)
-    await sql.execute("UPDATE dead_letters SET id = U&'\\009b2J\\202e'")
-    _, stdout, _ = await command(settings, "dead-letters")
-    assert stdout.splitlines()[1].startswith("?2J? ")

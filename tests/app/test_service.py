@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 import app
+from app.__main__ import USAGE
 from app.config import Settings
 from app.dapr import CREDENTIAL
 from app.main import create_app
@@ -137,8 +138,7 @@ async def _detail(client: httpx.AsyncClient) -> str:
 def test_an_unknown_service_is_refused() -> None:
     process = run("cook")
     _, stderr = process.communicate(timeout=20)
-    usage = "usage: python -m app [agent | caller | dead-letters | replay ID [SOURCE] | skip TOPIC/PARTITION OFFSET]"
-    assert (process.returncode, stderr) == (1, f"{usage}, got 'cook'\n")
+    assert (process.returncode, stderr) == (1, f"{USAGE}, got 'cook'\n")
 
 
 async def test_the_root_names_service_version_and_endpoints(agent: httpx.AsyncClient) -> None:

@@ -8,14 +8,16 @@ import asyncpg
 import httpx
 import pytest
 
-from app import commands
+from app.arguments import read_listing, read_replay
 from app.batches import CONTROL
 from app.config import Settings
 from app.effects import MAX_REASON
 from app.errors import ServiceError
 from app.group import SIDECAR_BYTES, Group, Partition
 from app.limits import LIMITS_BYTES
+from app.listing import list_dead_letters
 from app.records import MAX_UNPACKED_BYTES
+from app.replay import replay
 from app.skip import skip
 from tests.app.batches import batch, checked, counted, packed, spanning
 from tests.app.broker import StandInBroker
@@ -44,10 +46,10 @@ async def test_the_group_goes_on_behind_the_record_which_is_on_record(
     (letter,) = await sql.fetch('SELECT id, reason, attempts, size FROM dead_letters WHERE "offset" = 40')
     assert letter["id"] == "position:3:40"
     assert "passed over by hand" in letter["reason"]
-    listed = await commands.list_dead_letters(settings)
+    listed = await list_dead_letters(settings, read_listing(["--partition", "agent-events/3", "--offset", "40"]))
     assert "position:3:40" in listed
     with pytest.raises(ServiceError, match="only the beginning"):
-        await commands.replay(settings, "position:3:40")
+        await replay(settings, read_replay(["position:3:40"]), print)
 
 
 @pytest.mark.parametrize(
