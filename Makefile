@@ -134,6 +134,10 @@ dead-letters: ## list the events that were given up, and why; SOURCE KEY REASON 
 replay: ## send dead letters again: make replay ID="..." (SOURCE=...), or all of REASON=... SINCE=..., first with DRY_RUN=1
 	set -f; $(AGENT) replay $(call LETTERS,$(and $(call said,ALL),$(ALL),--all) $(if $(DRY_RUN),--dry-run))
 
+.PHONY: import-state
+import-state: ## bring what the playbook's agent saved in dapr_state into agent_state; again: what is new there
+	$(AGENT) import-state
+
 .PHONY: skip
 skip: ## pass over a batch that the sidecar cannot take, as /ready names it: make skip PARTITION=agent-events/3 OFFSET=17
 	@if [[ -z $$PARTITION || -z $$OFFSET ]]; then echo "error: which one? make skip PARTITION=... OFFSET=..., see /ready" >&2; exit 1; fi

@@ -16,12 +16,15 @@ from app import caller, config, escapes, logs
 from app import main as agent
 from app.drain import until_quiet
 from app.errors import ServiceError
+from app.inheritance import import_state
 from app.listing import list_dead_letters
 from app.protocol import Protocol
 from app.replay import replay
 from app.skip import skip
 
-USAGE = "usage: python -m app [agent | caller | dead-letters ... | replay ... | skip TOPIC/PARTITION OFFSET]"
+USAGE = (
+    "usage: python -m app [agent | caller | dead-letters ... | replay ... | skip TOPIC/PARTITION OFFSET | import-state]"
+)
 
 
 class Server(uvicorn.Server):
@@ -103,6 +106,8 @@ def run(arguments: list[str]) -> None:
             answer(replay(config.load(config.Settings), wanted, tell))
         case ["skip", partition, offset]:
             answer(skip(config.load(config.Settings), partition, offset))
+        case ["import-state"]:
+            answer(import_state(config.load(config.Settings)))
         case _:
             sys.exit(f"{USAGE}, got {' '.join(arguments)!r}")
 
