@@ -9,8 +9,8 @@ RUN --mount=type=secret,id=ca-bundle --mount=type=cache,target=/root/.cache/pip 
     if [ -s /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle; fi \
     && python -m pip --python /venv/bin/python install --disable-pip-version-check --require-hashes -r requirements.lock
 COPY app app
-# a checkout's umask may keep the files from the user they run as
-RUN chmod -R a+rX app && python -m compileall -q --invalidation-mode unchecked-hash app
+# whatever the umask of the checkout: the user they run as may read them, nobody may write
+RUN chmod -R u=rwX,go=rX app && python -m compileall -q --invalidation-mode unchecked-hash app
 
 FROM ${PYTHON_IMAGE}
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1

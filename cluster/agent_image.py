@@ -21,13 +21,19 @@ def python_image() -> str:
     return f"{'local/' if images.are_local() else ''}python:{VERSIONS['python']}-slim"
 
 
+def sources() -> list[Path]:
+    """Return every file that the image is made of: how it is built, and what .dockerignore lets in."""
+    ignore = CHECKOUT / ".dockerignore"
+    let_in = [CHECKOUT / line[1:] for line in ignore.read_text().splitlines() if line.startswith("!")]
+    found = [path for one in let_in for path in (one, *one.rglob("*")) if "__pycache__" not in path.parts]
+    return [CHECKOUT / "Dockerfile", ignore, *sorted(path for path in found if path.is_file())]
+
+
 def content_key() -> str:
-    """Return a hash of all that goes into the image."""
-    content = hashlib.sha256(
-        (ask(["docker", "image", "inspect", "--format", "{{.Id}}", python_image()]) or python_image()).encode()
-    )
-    app = [path for path in (CHECKOUT / "app").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    for path in (CHECKOUT / "Dockerfile", CHECKOUT / "requirements.lock", *sorted(app)):
+    """Return a hash of all that goes into the image, its names among it."""
+    base = ask(["docker", "image", "inspect", "--format", "{{.Id}}", python_image()]) or python_image()
+    content = hashlib.sha256("\0".join([base, *IMAGES]).encode())
+    for path in sources():
         content.update(f"\0{path.relative_to(CHECKOUT)}\0".encode() + path.read_bytes())
     return content.hexdigest()[:12]
 

@@ -1,10 +1,7 @@
 """What is built again when a version changes: that which depends on it, and nothing else."""
 
-from pathlib import Path
-
 import pytest
 
-from cluster import agent_image
 from images import recipe
 
 DAPR = ("operator", "sentry", "injector", "daprd")
@@ -40,18 +37,3 @@ def test_every_part_has_what_it_needs_before_it() -> None:
     for name, part in recipe.parts().items():
         assert {need.id for need in part.needs} <= built
         built.add(name)
-
-
-@pytest.mark.parametrize("changed", ["app/main.py", "app/migrations/0001_initial.sql"])
-def test_one_changed_line_of_the_app_is_a_new_image(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
-) -> None:
-    (tmp_path / "app/migrations").mkdir(parents=True)
-    for name in ("Dockerfile", "requirements.lock", "app/main.py", "app/migrations/0001_initial.sql"):
-        (tmp_path / name).write_text("one")
-    monkeypatch.setattr(agent_image, "CHECKOUT", tmp_path)
-    monkeypatch.setattr(agent_image, "python_image", lambda: "python:3.13-slim")
-    before = agent_image.content_key()
-    assert agent_image.content_key() == before
-    (tmp_path / changed).write_text("two")
-    assert agent_image.content_key() != before
