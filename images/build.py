@@ -16,6 +16,8 @@ from images.recipe import Part
 KEY_LABEL = "fastapi-dapr-agent.key"
 # A compiler lives for a second: collecting garbage before there is much of it is a quarter of its work.
 GO_HEAP = {"GOGC": "off", "GOMEMLIMIT": "1GiB"}
+# For chmod: whoever a container runs as reads what was built, whatever the umask of the checkout or of a module cache.
+READABLE = "u=rwX,go=rX"
 
 
 def folder_of(part: Part) -> Path:
@@ -57,14 +59,22 @@ def _into_cache(part: Part) -> None:
         shutil.rmtree(left)
     work = Path(tempfile.mkdtemp(prefix=f".{part.name}-", dir=final.parent))
     try:
-        for path, data in part.files.items():
-            (work / path).parent.mkdir(parents=True, exist_ok=True)
-            (work / path).write_bytes(data)
+        _write(part, work)
         FILES[part.kind](part, work)
-        work.chmod(0o755)
+        run(["chmod", "-R", READABLE, work])
         work.rename(final)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _write(part: Part, folder: Path) -> None:
+    """Write the part's own files; of their modes only what Git keeps counts: whether they can be run."""
+    for path, data in part.files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        target.chmod(0o755 if os.access(part.folder / path, os.X_OK) else 0o644)
+    run(["chmod", "-R", READABLE, folder])
 
 
 def _go(part: Part, work: Path) -> None:
@@ -128,11 +138,7 @@ FILES: dict[str, Callable[[Part, Path], None]] = {"go": _go, "debian": _debian, 
 
 def _image(part: Part) -> None:
     with tempfile.TemporaryDirectory() as context:
-        for path, data in part.files.items():
-            target = Path(context) / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
-            target.chmod((part.folder / path).stat().st_mode if (part.folder / path).exists() else 0o644)
+        _write(part, Path(context))
         options = [f"--target={part.settings['target']}"] if "target" in part.settings else []
         options += [f"--build-arg={name}={value}" for name, value in part.build_args.items()]
         options += [
