@@ -29,7 +29,6 @@ def up() -> None:
     where = provider()
     with phase("Look around"):
         doctor()
-    engine_was_started = not engine.answers()
     if images.are_local():
         with phase("Docker engine, and images from package registries"):
             images.make()  # what needs no engine is built while one is installed
@@ -43,7 +42,7 @@ def up() -> None:
     with phase("Cluster, and the agent's image"), ThreadPoolExecutor(1) as beside:
         building = beside.submit(build_agent)
         context.remember()
-        where.ensure(engine_was_started=engine_was_started)
+        where.ensure()
         building.result()
     image = load_agent()
     with phase("Dapr"):

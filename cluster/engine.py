@@ -2,12 +2,12 @@
 
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 from cluster import debian
 from cluster.console import SurroundingsError, ask, run, say
 from cluster.paths import LOGS
+from cluster.waiting import comes
 
 START_SECONDS = 60
 PACKAGES = ("docker.io", "docker-cli", "docker-buildx")
@@ -20,16 +20,15 @@ def answers() -> bool:
     return bool(ask(["docker", "info", "--format", "{{.ServerVersion}}"]))
 
 
-def ensure() -> bool:
-    """Make sure that an engine answers; returns whether it had to be started. Raises SurroundingsError."""
+def ensure() -> None:
+    """Make sure that an engine answers: the one that is there, or one that is started. Raises SurroundingsError."""
     if answers():
-        return False
+        return
     if not debian.can_install():
         raise SurroundingsError("no Docker engine answers; install Docker Engine, or start it, and run this again")
     if not shutil.which("dockerd"):
         _install()
     _start()
-    return True
 
 
 def _install() -> None:
@@ -55,10 +54,7 @@ def _start() -> None:
             subprocess.Popen(
                 ["dockerd"], stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
             )
-    deadline = time.monotonic() + START_SECONDS
-    while not answers():
-        if time.monotonic() > deadline:
-            raise SurroundingsError(
-                f"the Docker engine did not answer within {START_SECONDS} s; its log: {LOGS / 'dockerd.log'}"
-            )
-        time.sleep(0.5)
+    if not comes("waiting for the Docker engine", answers, START_SECONDS):
+        raise SurroundingsError(
+            f"the Docker engine did not answer within {START_SECONDS} s; its log: {LOGS / 'dockerd.log'}"
+        )

@@ -5,19 +5,20 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from cluster import images
+from cluster import images, node
 from cluster.console import SurroundingsError, ask, run, say
+from cluster.node import NAME, NODE, container
 from cluster.paths import CHECKOUT, STATE, VERSIONS
 
-NAME = "fastapi-dapr-agent"
-CONTEXT = f"kind-{NAME}"
-NODE = f"{NAME}-control-plane"
+CONTEXT = node.CONTEXT
 OVERLAY = "kind"
 PORT = int(os.environ.get("PORT", "8080"))
 # Which node container we made; written before it exists, so that one half made is known as ours.
 OWNED = STATE / "kind-node"
-NOT_OURS = f"this project did not make the kind cluster {NAME}; remove it: kind delete cluster --name {NAME}"
-COMPLETE = "fastapi-dapr-agent/complete=true"
+NOT_OURS = (
+    f"this project did not make the kind cluster {NAME}, or cannot tell while its node is stopped; "
+    f"start it: docker start {NODE}, or remove it: kind delete cluster --name {NAME}"
+)
 SUBNETS = ("10.96.0.0/16", "10.244.0.0/16")
 """Of Services and pods, as kind has them by itself."""
 # While an endpoint comes or goes, what a pod sends to a Service or a pod may find no rule and no route, and leaves the
@@ -30,60 +31,43 @@ done
 """
 
 
-def container() -> str | None:
-    """Return the id of the node's container, running or not; None without one."""
-    return ask(["docker", "inspect", "--format", "{{.Id}}", NODE])
-
-
 def is_ours() -> bool:
     """Tell whether the cluster of this name was made by us (or none exists)."""
-    return container() is None or is_complete() or (OWNED.exists() and OWNED.read_text() in ("creating", container()))
+    there = container()
+    return there is None or (OWNED.exists() and OWNED.read_text() in ("creating", there)) or node.is_complete()
 
 
-def is_complete() -> bool:
-    """Tell whether the cluster answers and was made to its end."""
-    return bool(
-        ask(
-            [
-                "kubectl",
-                "--context",
-                CONTEXT,
-                "--request-timeout=5s",
-                "get",
-                "nodes",
-                "--selector",
-                COMPLETE,
-                "--output=name",
-            ]
-        )
-    )
+def is_half_made() -> bool:
+    """Tell whether its creation was interrupted: kind writes the context last, so nobody has used it yet."""
+    return bool(container()) and OWNED.exists() and OWNED.read_text() == "creating" and not node.has_context()
 
 
-def ensure(*, engine_was_started: bool) -> None:
-    """Make the cluster unless it is whole; one that died with the engine is made anew. Raises CommandError."""
-    if container() and is_complete() and not engine_was_started:
-        say(f"    the cluster {NAME} is there")
+def ensure() -> None:
+    """Make the cluster; one that is there goes on with its data, stopped or not. Raises SurroundingsError."""
+    if is_half_made():
+        say(f"    the creation of the cluster {NAME} was interrupted: it is made anew")
+        run(["kind", "delete", "cluster", "--name", NAME])
+    if container():
+        node.go_on()
         if images.are_local():
             images.make("--into", NODE)
-        keep_in()
-        return
-    if container():
-        say(f"    the cluster {NAME} is not whole (its creation was interrupted, or the engine ended): it is made anew")
-        run(["kind", "delete", "cluster", "--name", NAME])
+    else:
+        create()
+    keep_in()
+    if not node.is_complete():
+        run([*node.KUBECTL, "label", "nodes", "--all", "--overwrite", node.COMPLETE])
+
+
+def create() -> None:
+    """Make a new cluster. Raises CommandError."""
     OWNED.parent.mkdir(parents=True, exist_ok=True)
     OWNED.write_text("creating")
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
         config.write((CHECKOUT / "cluster/kind.yaml").read_text().replace("hostPort: 8080", f"hostPort: {PORT}"))
         config.flush()
-        node = (
-            f"local/kind-node:v{VERSIONS['kubernetes']}"
-            if images.are_local()
-            else f"kindest/node:v{VERSIONS['kubernetes']}"
-        )
-        run(["kind", "create", "cluster", "--name", NAME, "--image", node, "--config", config.name, "--wait", "120s"])
+        image = f"{'local/kind-node' if images.are_local() else 'kindest/node'}:v{VERSIONS['kubernetes']}"
+        run(["kind", "create", "cluster", "--name", NAME, "--image", image, "--config", config.name, "--wait", "120s"])
     OWNED.write_text(container() or "")
-    keep_in()
-    run(["kubectl", "--context", CONTEXT, "label", "nodes", "--all", "--overwrite", COMPLETE])
 
 
 def keep_in() -> None:

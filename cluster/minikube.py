@@ -17,9 +17,9 @@ def is_ours() -> bool:
     return True
 
 
-def ensure(*, engine_was_started: bool) -> None:
-    """Start the profile, unless it runs. Raises CommandError."""
-    if not engine_was_started and ask(["minikube", "status", "--profile", NAME]) is not None:
+def ensure() -> None:
+    """Start the profile, unless it runs; one that was stopped or paused goes on with its data. Raises CommandError."""
+    if ask(["minikube", "status", "--profile", NAME]) is not None:
         say(f"    the profile {NAME} runs")
         return
     run(

@@ -11,7 +11,8 @@ StandIn = Callable[..., Path]
 
 @pytest.fixture(autouse=True)
 def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep logs and state of a test out of the user's caches."""
+    """Keep logs and state of a test out of the user's caches, and build nothing there."""
+    monkeypatch.setattr("cluster.images.make", lambda *_: None)
     for module in ("console", "kind", "context", "lock"):
         for name in ("LOGS", "STATE"):
             monkeypatch.setattr(f"cluster.{module}.{name}", tmp_path / name.lower(), raising=False)
