@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
-from cluster import agent_image, context, dapr, debian, engine, images, kind, minikube, tools
+from cluster import agent_image, context, dapr, debian, engine, images, kind, minikube, password, tools
 from cluster.console import SurroundingsError, fail, phase, print_phases, run, say, speaking_for
 from cluster.deploy import Deployment, send_event
 from cluster.doctor import problems
@@ -76,6 +76,7 @@ def apply(image: str) -> None:
     system = Deployment(where.CONTEXT, where.OVERLAY)
     with phase(f"Overlay {where.OVERLAY}"):
         system.apply()
+        password.match(system.kubectl)
         system.restart_changed(image)
     with phase("Rollout"):
         system.wait()
