@@ -8,11 +8,17 @@ import pytest
 from acceptance.harness import options
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import EnvironmentNotReadyError, ExitCode
+from cluster import proxies
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the suite's options to pytest's own."""
     options.add(parser)
+
+
+def pytest_configure() -> None:
+    """Reach what is on this machine without a proxy."""
+    proxies.spare()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
-from cluster import agent_image, context, dapr, debian, engine, images, kind, minikube, password, tools
+from cluster import agent_image, context, dapr, debian, engine, images, kind, minikube, password, proxies, tools
 from cluster.console import SurroundingsError, fail, phase, print_phases, run, say, speaking_for
 from cluster.deploy import Deployment, send_event
 from cluster.doctor import problems
@@ -130,6 +130,7 @@ def main(argv: list[str]) -> int:
     if len(argv) != 1 or argv[0] not in COMMANDS:
         sys.stderr.write(f"usage: python3 -m cluster {'|'.join(COMMANDS)}\n")
         return 4
+    proxies.spare()
     try:
         with only_one("cluster"):
             COMMANDS[argv[0]]()

@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from cluster import debian, engine
+from cluster import debian, engine, proxies
 from cluster.console import SurroundingsError, fail, say
 from cluster.lock import only_one
 from cluster.paths import CHART, TOOLS
@@ -44,6 +44,7 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.parts) - known.keys():
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
+    proxies.spare()
     try:
         with only_one("images"):
             build_all({name: known[name] for name in options.parts} if options.parts else known, ensure_engine)

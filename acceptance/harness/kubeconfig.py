@@ -13,6 +13,7 @@ import yaml
 from acceptance.harness.command import output
 from acceptance.harness.errors import EnvironmentNotReadyError
 from acceptance.harness.kubectl import Kubectl, KubectlError
+from cluster import proxies
 
 # What `make up` calls its context, on kind and on minikube.
 MAKE_UP_CONTEXTS = ("kind-fastapi-dapr-agent", "fastapi-dapr-agent")
@@ -71,10 +72,12 @@ def private_copy(cluster: str, context: str | None) -> Iterator[Kubectl]:
     clusters = _entries(yaml.safe_load(text), "clusters")
     if not clusters:
         raise EnvironmentNotReadyError(f"context {chosen!r} of the kubeconfig names no cluster")
-    if not context and not is_local(clusters[0]["cluster"]):
+    server = str(clusters[0]["cluster"].get("server"))
+    if is_local(clusters[0]["cluster"]):
+        proxies.spare(urlsplit(server).hostname or "")
+    elif not context:
         raise EnvironmentNotReadyError(
-            f"context {chosen!r} points at {clusters[0]['cluster'].get('server')}, not at this machine; "
-            f"name it to use it: --context {chosen}"
+            f"context {chosen!r} points at {server}, not at this machine; name it to use it: --context {chosen}"
         )
     with TemporaryDirectory(prefix="acceptance-") as folder:
         copy = Path(folder) / "kubeconfig"

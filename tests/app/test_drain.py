@@ -24,7 +24,7 @@ APART_S = 0.05
 
 async def status(port: str, path: str) -> int:
     """Ask over a new connection, as whoever a Service sends here does; 0 when nobody listens."""
-    async with httpx.AsyncClient(verify=False) as client:  # noqa: S501 - over HTTP, and much faster made
+    async with httpx.AsyncClient(verify=False, trust_env=False) as client:  # noqa: S501 - over HTTP, and much faster made
         try:
             return (await client.get(f"http://127.0.0.1:{port}{path}")).status_code
         except httpx.TransportError:

@@ -102,7 +102,7 @@ async def test_the_service_starts_without_any_dependency_and_drains_on_sigterm()
     port = str(free_port())
     process = run(**ENVIRONMENT, APP_PORT=port, DRAIN_SECONDS="1", CHECK_PERIOD_SECONDS="0.1", DAPR_HTTP_PORT="1")
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
 
             async def status(path: str) -> int:
                 try:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import stat
 from pathlib import Path
@@ -103,6 +104,23 @@ def test_a_cluster_that_is_not_local_has_to_be_named(users_kubeconfig: Path) -> 
         pass
     with private_copy("auto", "kind-fastapi-dapr-agent") as kubectl:
         assert kubectl.context == "kind-fastapi-dapr-agent"
+
+
+@pytest.mark.parametrize(("running", "is_spared"), [("172.18.0.2/16", True), ("172.18.0.3/16", False)])
+def test_a_cluster_on_this_machine_is_reached_without_a_proxy(
+    users_kubeconfig: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    running: str,
+    is_spared: bool,  # noqa: FBT001 -- data
+) -> None:
+    users_kubeconfig.write_text(MINIFIED.replace("127.0.0.1", "172.18.0.2"))
+    executable(tmp_path / "docker", f"echo {running}")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    with private_copy("auto", "kind-fastapi-dapr-agent"):
+        assert ("172.18.0.2" in os.environ["NO_PROXY"].split(",")) == is_spared
 
 
 class Applying(Kubectl):
