@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: both interrupt a run, neither interrupts an undo."""
+"""Ctrl-C and SIGTERM: both interrupt a run, neither an undo; one that is ignored (`make test &`) stays so."""
 
 import signal
 from collections.abc import Callable, Iterator

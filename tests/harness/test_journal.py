@@ -111,6 +111,13 @@ def test_a_signal_waits_until_the_block_around_an_undo_is_over_too(file: Path) -
         assert steps == ["undone", "undone"]
 
 
+def test_a_signal_that_whoever_started_the_run_has_it_ignore_stays_ignored() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
 def test_what_is_gone_needs_no_undo() -> None:
     def scale(**_: object) -> None:
         raise client.ApiException(status=404)
