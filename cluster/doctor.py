@@ -5,6 +5,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from cluster import debian, engine, images, kind
@@ -21,6 +22,17 @@ BUILDERS = {"go": "Go 1.26 or newer", "mvn": "Maven with a JDK"}
 def python() -> str | None:
     """Python is too old for the project's tools."""
     return None if sys.version_info >= (3, 11) else f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}"
+
+
+def venv() -> str | None:
+    """Python cannot make a virtual environment: Debian keeps that in a package of its own."""
+    if find_spec("venv") and find_spec("ensurepip"):
+        return None
+    minor = ".".join(map(str, sys.version_info[:2]))
+    return (
+        f"{sys.executable} makes no virtual environment, it has no ensurepip: "
+        f"install it (Debian: apt-get install python{minor}-venv), or choose another: make PYTHON=..."
+    )
 
 
 def docker() -> str | None:
@@ -82,7 +94,17 @@ def port() -> str | None:
     )
 
 
-CHECKS: tuple[Callable[[], str | None], ...] = (python, docker, memory, disk, builders, debootstrap, cluster_name, port)
+CHECKS: tuple[Callable[[], str | None], ...] = (
+    python,
+    venv,
+    docker,
+    memory,
+    disk,
+    builders,
+    debootstrap,
+    cluster_name,
+    port,
+)
 
 
 def problems(cluster: str) -> list[str]:

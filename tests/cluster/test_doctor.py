@@ -1,6 +1,8 @@
 """Each thing that can stand in the way is found, in a line that says what to do."""
 
 import socket
+import sys
+from inspect import isfunction
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,25 @@ NO_ENGINE = "exit 1"
 @pytest.fixture(autouse=True)
 def _local_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "are_local", lambda: True)
+
+
+def test_a_python_without_venv_is_named_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "CHECKS", (doctor.venv,))
+    assert command.main(["doctor"]) == 0
+    monkeypatch.setitem(sys.modules, "ensurepip", None)
+    assert command.main(["doctor"]) == 10
+    told = capsys.readouterr().err
+    assert f"apt-get install python{sys.version_info.major}.{sys.version_info.minor}-venv" in told
+    assert "make PYTHON=" in told
+
+
+def test_every_check_of_the_doctor_is_made() -> None:
+    checks = {name for name, one in vars(doctor).items() if isfunction(one) and one.__module__ == doctor.__name__} - {
+        "problems"
+    }
+    assert {check.__name__ for check in doctor.CHECKS} == checks
 
 
 def test_too_little_memory_says_how_much_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
