@@ -12,7 +12,7 @@ TOOLS = Part("go", "tools", {})
 BASE = Part("debian", "base", {})
 IMAGE = Part("image", "one", {"name": "one:1"}, (TOOLS, BASE))
 PARTS = {part.id: part for part in (TOOLS, BASE, IMAGE)}
-MEET_SECONDS = 5
+MEET_SECONDS = 60
 
 
 @pytest.fixture(autouse=True)

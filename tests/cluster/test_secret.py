@@ -47,9 +47,7 @@ def make(tmp_path: Path) -> Make:
     def run() -> dict[str, dict[str, str]]:
         environment = {**os.environ, "PATH": f"{stub.parent}:{os.environ['PATH']}", "CLUSTER": "kind"}
         command = ["make", "--no-print-directory", "secret"]
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
-        )
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         secrets = {file.name: yaml.safe_load(file.read_text()) for file in made.iterdir()}
         values = {

@@ -43,7 +43,7 @@ def test_a_ledger_is_held_against_effects_and_totals_of_its_keys_alone(database:
         database.rows(TOTAL, key, count, amount)
     database.rows(APPLY, "mine-1-0", 4)
     audit = Audit(database, Waiting(), "mine")
-    balance = audit.settle(LEDGER, within_s=5)
+    balance = audit.settle(LEDGER, within_s=60)
     assert (balance.applied, balance.lost, balance.invented, balance.wrong_totals, audit.absorbed()) == (2, 0, 0, 0, 3)
 
 

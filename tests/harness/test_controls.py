@@ -177,7 +177,7 @@ def terminate(*_):
 signal.signal(signal.SIGTERM, terminate)
 try:
     {does}
-    time.sleep(9)
+    time.sleep(60)
 except KeyboardInterrupt:
     time.sleep(0.6)
     {at_last}

@@ -149,9 +149,9 @@ def test_an_overlay_of_the_environment_is_held_against_those_there_are(
 def test_what_fixtures_create_may_take_longer_than_the_net_around_a_test(
     suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selection, "NET_S", 0)
-    monkeypatch.setattr(selection, "NET_FACTOR", 0.1)
-    slow = "import time; time.sleep(1)"
+    monkeypatch.setattr(selection, "NET_S", 2)
+    monkeypatch.setattr(selection, "NET_FACTOR", 0)
+    slow = "import time; time.sleep(2.5)"
     assert suite.run(afterwards=slow) == 0, suite.output
     assert suite.run(one=slow) == 1
     assert "Timeout" in suite.output

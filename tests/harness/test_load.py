@@ -60,12 +60,21 @@ def web() -> Iterator[str]:
         server.shutdown()
 
 
-def told(streams: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
-    """What the program prints while its stdin stays open."""
-    wanted = json.dumps({"streams": streams, "seconds": seconds, "timeout_s": 2})
+def told(streams: list[dict[str, Any]], often: int, *states: str) -> list[dict[str, Any]]:
+    """What the program prints until each stream was told so often, of some states; the first line is its clock."""
+    wanted = json.dumps({"streams": streams, "seconds": 60, "timeout_s": 30})
     program = [sys.executable, "-u", str(PROGRAMS / "load.py"), wanted]
+    left = {one["name"]: often for one in streams}
+    lines = []
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        return [json.loads(line) for line in process.stdout or ()][1:]
+        assert process.stdin
+        for line in process.stdout or ():
+            lines.append(one := json.loads(line))
+            if "name" in one and one["state"] in (states or one["state"]):
+                left[one["name"]] -= 1
+            if max(left.values()) <= 0:
+                process.stdin.close()
+    return lines
 
 
 def test_each_request_is_told_with_what_became_of_it(web: str) -> None:
@@ -80,7 +89,7 @@ def test_each_request_is_told_with_what_became_of_it(web: str) -> None:
             ("nobody", "http://127.0.0.1:1/", False),
         )
     ]
-    lines = told(streams, seconds=1)
+    clock, *lines = told(streams, 10)
     states = {one["name"]: one["state"] for one in lines}
     assert states == {
         "kept": "200",
@@ -90,13 +99,14 @@ def test_each_request_is_told_with_what_became_of_it(web: str) -> None:
         "elsewhere": "not the agent: 404",
         "nobody": "ClientConnectorError",
     }
-    assert 15 <= sum(one["name"] == "kept" for one in lines) <= 21
+    kept = sorted(one["at"] for one in lines if one["name"] == "kept")
+    assert all(at > clock["clock"] + number / 20 - 0.01 for number, at in enumerate(kept))
 
 
 def test_a_write_is_tried_again_under_its_id_and_told_twice(web: str) -> None:
     shared = {"method": "POST", "per_second": 20, "keep": False, "clients": 2, "key": "key"}
     streams = [{**shared, "name": name, "url": f"{web}/{name}"} for name in ("taking", "refusing")]
-    lines = [(one["name"], Seen(**one)) for one in told(streams, seconds=0.3)]
+    lines = [(one["name"], Seen(**one)) for one in told(streams, 4, "acknowledged", "failed")[1:]]
     taken, refused = (written(seen for name, seen in lines if name == wanted) for wanted in ("taking", "refusing"))
     assert {(one.outcome, one.answers) for one in taken.values()} <= {
         ("acknowledged", ("503", "200")),
@@ -116,7 +126,7 @@ def test_the_load_ends_what_it_has_begun_once_it_is_asked_to() -> None:
     with process:
         assert process.stdout
         seen = [process.stdout.readline() for _ in range(3)][1:]
-        finish(process, within_s=20)
+        finish(process, within_s=60)
         seen += process.stdout
     ledger = written(Seen(**json.loads(line)) for line in seen)
     assert {(one.outcome, one.answers) for one in ledger.values()} == {("unknown", (REFUSED_CONNECTION,) * 2)}

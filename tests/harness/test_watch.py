@@ -61,16 +61,23 @@ def test_states_are_told_apart(frozen: int, web: int, broker: int) -> None:
             "broker": ["127.0.0.1", broker, *HELLO["kafka"]],
         },
         "interval_s": 0.1,
-        "timeout_s": 0.3,
-        "seconds": 1,
+        "timeout_s": 2,
+        "seconds": 60,
     }
+    expected = {"ready": "503", "kafka": "silent", "postgres": "refused", "web": "foreign", "broker": "answers"}
     program = [sys.executable, "-u", str(PROGRAMS / "watch.py"), json.dumps(wanted)]
+    seen: set[tuple[str, str]] = set()
+    details = {}
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watching:
-        lines = [json.loads(line) for line in watching.stdout or ()]
-    states = {one["name"]: one["state"] for one in lines if "name" in one}
-    assert states == {"ready": "503", "kafka": "silent", "postgres": "refused", "web": "foreign", "broker": "answers"}
-    assert "clock" in lines[0]
-    assert next(one["detail"] for one in lines if one.get("name") == "ready") == '{"checks": {}}'
+        assert watching.stdout
+        assert "clock" in watching.stdout.readline()
+        while not seen >= expected.items() and (line := watching.stdout.readline()):
+            one = json.loads(line)
+            seen.add((one["name"], one["state"]))
+            details[one["name"], one["state"]] = one["detail"]
+    # on a busy machine one that answers may have been too slow once, never the other way round
+    assert seen - {(name, "silent") for name in ("ready", "web", "broker")} == set(expected.items())
+    assert details["ready", "503"] == '{"checks": {}}'
 
 
 def test_it_ends_once_nobody_listens_any_more() -> None:
@@ -81,4 +88,4 @@ def test_it_ends_once_nobody_listens_any_more() -> None:
         assert watching.stdout
         assert "clock" in watching.stdout.readline()
         watching.stdin.close()
-        assert watching.wait(timeout=5) == 0
+        assert watching.wait() == 0
