@@ -92,8 +92,8 @@ secret: ## existing-backends: copy the password from the Secret in namespace pos
 	@echo "kubectl get secret --namespace postgres postgres-postgresql | kubectl apply --namespace fastapi-app"
 	@password=$$($(KUBECTL) get secret --namespace postgres postgres-postgresql \
 	  --output go-template='{{index .data "postgres-password" | base64decode}}') || exit; \
-	if [[ $$password == *" "* ]]; then \
-	  echo "error: the password holds a space, where Dapr's state.postgresql splits its connection string" >&2; exit 1; fi; \
+	if [[ $$password == *[[:space:]\\]* || $$password == \'* ]]; then \
+	  echo "error: Dapr takes no password that begins with ' or holds white space or a backslash" >&2; exit 1; fi; \
 	printf %s "$$password" \
 	| $(KUBECTL) create secret generic postgres-credentials --namespace fastapi-app \
 	  --from-file=password=/dev/stdin --dry-run=client --output yaml \

@@ -1,6 +1,7 @@
 """The database's password: a database that was made with another one is told what its Secret says now."""
 
 import base64
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +14,8 @@ SECRETS = (
     ("fastapi-app", "postgres-credentials", "password"),
 )
 WHERE = "components/development-secrets"
-# Dapr's state.postgresql writes the password into a connection string as it is.
-UNUSABLE = frozenset(" \t\n\r'\\")
+# Dapr's state.postgresql writes the password into a connection string as it is; Go's driver takes it apart there.
+USABLE = re.compile(r"(?!')[^\s\\]+")
 SERVER = ("postgres", "statefulset/postgres-postgresql")
 # On the pod's own address the server asks for a password; on its socket the image, as the official one, asks for none.
 MATCH = r"""
@@ -37,9 +38,9 @@ def match(kubectl: Sequence[str | Path]) -> None:
     password, other = (_value(kubectl, *secret) for secret in SECRETS)
     if password != other:
         raise SurroundingsError(f"{WHERE}: Secrets {' and '.join(name for _, name, _ in SECRETS)} hold two passwords")
-    if not password or UNUSABLE & set(password):
+    if not USABLE.fullmatch(password):
         raise SurroundingsError(
-            f"{WHERE}: the password must not be empty, nor hold white space, ' or \\: Dapr splits there"
+            f"{WHERE}: Dapr takes no password that is empty, begins with ' or holds white space or \\"
         )
     namespace, server = SERVER
     run([*kubectl, "--namespace", namespace, "rollout", "status", server, "--timeout=180s"])

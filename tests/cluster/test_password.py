@@ -90,7 +90,7 @@ def server(
     password.match(["kubectl"])
 
 
-@pytest.mark.parametrize("changed", ["changed", 'it;--$(reboot)"`%s', "ä" * 20])
+@pytest.mark.parametrize("changed", ["changed", "it's;--$(reboot)\"`%s", "ä" * 20])
 def test_a_changed_password_reaches_the_database(
     server: Server, capsys: pytest.CaptureFixture[str], changed: str
 ) -> None:
@@ -118,10 +118,10 @@ def test_a_database_that_cannot_be_told_is_named_in_a_line(server: Server, monke
             password.match(["kubectl"])
 
 
-@pytest.mark.parametrize("unusable", ["", "two words", "it's", "back\\slash", "line\n"])
+@pytest.mark.parametrize("unusable", ["", "two words", "'quoted'", "back\\slash", "line\n"])
 def test_a_password_that_dapr_cannot_pass_on_is_named_at_once(server: Server, unusable: str) -> None:
     server.have(unusable)
-    with pytest.raises(SurroundingsError, match="the password must not be empty"):
+    with pytest.raises(SurroundingsError, match="Dapr takes no password that is empty"):
         password.match(["kubectl"])
 
 

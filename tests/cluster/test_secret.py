@@ -22,7 +22,7 @@ if "--dry-run=client" in arguments or "--local" in arguments:
 if "--kustomize" in arguments:
     sys.exit()
 if arguments[:3] == ["get", "secret", "--namespace"]:
-    sys.exit(print("a-password", end=""))
+    sys.exit(print(os.environ.get("THERE", "a-password"), end=""))
 if "--filename" in arguments:
     text = sys.stdin.read()
     file = made / text.partition("\\n  name: ")[2].partition("\\n")[0]
@@ -75,3 +75,18 @@ def test_every_cluster_gets_a_token_of_its_own(make: Make, tmp_path: Path) -> No
     first = make()["dapr-app-token"]
     (tmp_path / "made" / "dapr-app-token").unlink()
     assert make()["dapr-app-token"] != first
+
+
+@pytest.mark.parametrize("unusable", ["two words", "back\\slash", "'quoted'", "a\ttab"])
+def test_a_password_that_dapr_would_break_is_refused(
+    make: Make, monkeypatch: pytest.MonkeyPatch, unusable: str
+) -> None:
+    monkeypatch.setenv("THERE", unusable)
+    with pytest.raises(AssertionError, match="Dapr takes no password"):
+        make()
+
+
+@pytest.mark.parametrize("usable", ["it's", 'a"b$c`d'])
+def test_any_other_password_is_copied_as_it_is(make: Make, monkeypatch: pytest.MonkeyPatch, usable: str) -> None:
+    monkeypatch.setenv("THERE", usable)
+    assert make()["postgres-credentials"] == {"password": usable}
