@@ -2,7 +2,7 @@
 
 import re
 import sys
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -90,6 +90,8 @@ class Settings(ServiceSettings):
     postgres_user: Required
     postgres_password: Annotated[SecretStr, Field(min_length=1)]
     postgres_database: Required
+    postgres_pooling: Literal["session", "transaction"] = "session"
+    """`transaction` where host and port are those of a pooler that gives each transaction another session."""
     database_timeout_seconds: Seconds = 2.0
     """Longest time for one use of the database, waiting for a connection included."""
     key_lookup_timeout_seconds: Seconds = 0.5

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Self
 
 import asyncpg
 
-from app import SERVICE, migration
+from app import migration
 from app.config import Settings
 from app.encoding import HOLDING_ANY_TEXT, UNSTORABLE, UnstorableTextError
 from app.errors import DependencyUnavailableError
+from app.pool import bounded, make_pool
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -26,8 +27,8 @@ FAULTS_OF_THE_DATA = (
 )
 """What the server says about the values it was given; anything else it says is its own state, a column too many too."""
 CONNECTIONS = 10
-LOCK_SHARE = 0.75
-"""Of the time of a statement, what it may wait for a lock: the server then says that a lock is what it waited for."""
+STATEMENTS = 50_000
+"""Of a connection, until it is made anew."""
 CANCEL_SECONDS = 0.5
 """How long the server may take to let go of a statement that was cancelled, until its connection is thrown away."""
 
@@ -38,9 +39,10 @@ class Database:
     However long a lock is held, and whatever is cancelled meanwhile, no more than its `connections` are at the server.
     """
 
-    def __init__(self, settings: Settings, connections: int = CONNECTIONS) -> None:
+    def __init__(self, settings: Settings, connections: int = CONNECTIONS, statements: int = STATEMENTS) -> None:
         self._settings = settings
         self._connections = connections
+        self._statements = statements
         self._migrated = False
         self._taken_back: set[asyncio.Task[None]] = set()
         self.encoding: str | None = None
@@ -59,28 +61,7 @@ class Database:
         return {"warning": self.warning} if self.warning else {}
 
     async def __aenter__(self) -> Self:
-        milliseconds = round(1000 * self._settings.database_timeout_seconds)
-        self._pool = await asyncpg.create_pool(
-            host=self._settings.postgres_host,
-            port=self._settings.postgres_port,
-            user=self._settings.postgres_user,
-            password=self._settings.postgres_password.get_secret_value(),
-            database=self._settings.postgres_database,
-            ssl=False,  # the backends have no TLS yet, and asking for it would cost each connection a round trip
-            timeout=self._settings.database_timeout_seconds,
-            min_size=0,
-            max_size=self._connections,
-            # the client gives up by itself; the server, of which the client may be gone, must as well
-            server_settings={
-                "application_name": SERVICE,
-                "statement_timeout": str(milliseconds),
-                "lock_timeout": str(round(LOCK_SHARE * milliseconds)),
-            },
-            # a server that vanished leaves idle connections that look alive: none is kept for long
-            max_inactive_connection_lifetime=self._settings.database_timeout_seconds,
-            init=self._note_encoding,
-            reset=_end_transaction,
-        )
+        self._pool = await make_pool(self._settings, self._connections, self._statements, self._note_encoding)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -99,7 +80,8 @@ class Database:
                 # what is cancelled in a transaction is rolled back, which a silent server does not answer either
                 end = asyncio.get_running_loop().call_later(limit + CANCEL_SECONDS, connection.terminate)
                 try:
-                    yield connection
+                    async with bounded(connection, self._settings):
+                        yield connection
                 except asyncio.CancelledError:
                     # nobody waits for that: the server may be frozen
                     taking = asyncio.create_task(self._take_back(connection))
@@ -143,14 +125,8 @@ class Database:
             if script:
                 await connection.execute(script)
 
-    async def _note_encoding(self, connection: asyncpg.Connection) -> None:
+    def _note_encoding(self, connection: asyncpg.Connection) -> None:
         self.encoding = connection.get_settings().server_encoding
-
-
-async def _end_transaction(connection: asyncpg.Connection) -> None:
-    """Spare each use a second round trip: nothing outlives a transaction, and none is left open but by a failure."""
-    if connection.is_in_transaction():
-        await connection.execute("ROLLBACK")
 
 
 def _reason(error: Exception) -> str:

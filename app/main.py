@@ -25,6 +25,8 @@ from app.retention import Retention
 from app.routes import ROUTERS
 from app.services import State
 
+CHECKED_STATEMENTS = 20
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the agent, with settings from the environment unless given."""
@@ -35,8 +37,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         async with (
             Sidecar(settings) as sidecar,
             Database(settings) as database,
-            # its own: what clients ask for at once must not make the check late
-            Database(settings, connections=1) as checked,
+            # its own: what clients ask for at once must not make the check late; and made anew every few seconds, to
+            # find what only who connects is told
+            Database(settings, connections=1, statements=CHECKED_STATEMENTS) as checked,
             # a little less than the check's own time, so that the client closes what it opened
             Broker(settings.kafka_brokers, 0.8 * settings.check_timeout_seconds) as broker,
             Monitor(settings, sidecar, checked, broker, lambda: bool(app.state.draining)) as monitor,

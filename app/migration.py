@@ -52,7 +52,8 @@ async def migrate(connection: "PoolConnectionProxy") -> None:
 async def _version(connection: "PoolConnectionProxy") -> int:
     """How many migrations the schema has; 0 when a table is missing."""
     try:
-        version: int = await connection.fetchval(VERSION, TABLES)
+        async with connection.transaction():  # a failure ends no other that may be under way
+            version: int = await connection.fetchval(VERSION, TABLES)
     except asyncpg.UndefinedTableError:
         return 0
     return version

@@ -1,6 +1,7 @@
 """`python3 -m cluster COMMAND`: what the Makefile's targets run."""
 
 import os
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -116,10 +117,14 @@ def doctor() -> None:
 
 
 def prerequisites() -> None:
-    """Make sure of what the tests need beside Python: kubectl, and on Debian PostgreSQL's server."""
+    """Make sure of what the tests need beside Python: kubectl, and on Debian PostgreSQL's server and a pooler."""
     tools.ensure(["kubectl"])
-    if not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) and debian.can_install():
-        debian.install(["postgresql"])
+    there = {
+        "postgresql": any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
+        "pgbouncer": shutil.which("pgbouncer"),
+    }
+    if (missing := [package for package, found in there.items() if not found]) and debian.can_install():
+        debian.install(missing)
 
 
 COMMANDS = {"prerequisites": prerequisites, "up": up, "deploy": deploy, "down": down, "clean": clean, "doctor": doctor}

@@ -83,6 +83,7 @@ def test_a_lock_takes_no_more_of_the_server_than_the_agents_pool(
 
     ledger = load.ledger()
     measure_balances(audit.settle(ledger, bound("slowest_applied_s")))
+    measure("slowest_applied_s", *audit.slowest(ledger))
     measure("noticed_s", red - since)
     measure("ready_again_s", max(0.0, watched.settled("ready", "200", red) - released))
     measure("answer_s", slowest_s(load.answers("query")))
