@@ -13,6 +13,8 @@ BACK_SECONDS = 300
 KEPT = "the cluster is kept, with its data; to give it up: make down, then make up"
 SINCE = '{range .items[*].status.containerStatuses[*]}{.state.running.startedAt}{"\\n"}{end}'
 """Since when each container of each pod runs, as its pod has it."""
+RENEWED = ["get", "lease", "--namespace=kube-system", "kube-controller-manager", "--output=jsonpath={.spec.renewTime}"]
+"""When the controllers were last at work: until they are, each Deployment is told as it was before."""
 KUBECTL = ["kubectl", "--context", CONTEXT, "--request-timeout=5s"]
 
 
@@ -32,10 +34,11 @@ def has_context() -> bool:
 
 
 def is_back() -> bool:
-    """Tell whether the cluster answers, and no pod is still told as it was before the node last started."""
+    """Tell whether the cluster answers, and nothing is still told as it was before the node last started."""
     started = (ask(["docker", "inspect", "--format", "{{.State.StartedAt}}", NODE]) or "")[:19]
     since = ask([*KUBECTL, "get", "pods", "--all-namespaces", f"--output=jsonpath={SINCE}"])
-    return since is not None and all(one >= started for one in since.split())
+    renewed = ask([*KUBECTL, *RENEWED])
+    return since is not None and all(one >= started for one in [renewed or "", *since.split()])
 
 
 def go_on() -> None:

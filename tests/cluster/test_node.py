@@ -27,6 +27,7 @@ esac
 grep -qx running {state} || exit 1
 case "$*" in
     *"get pods"*) cat {since} ;;
+    *"get lease"*) cat {renewed} ;;
     *"get nodes"*) cat {complete} ;;
 esac
 """
@@ -37,11 +38,12 @@ class Machine:
     """A machine with a node in some state; `asked` is what its commands were called with."""
 
     def __init__(self, folder: Path, stand_in: StandIn) -> None:
-        self.files = {name: folder / f"the-{name}" for name in ("state", "context", "since", "complete")}
+        self.files = {name: folder / f"the-{name}" for name in ("state", "context", "since", "renewed", "complete")}
         for name, text in (
             ("state", "running\n"),
             ("context", ""),
             ("since", "2026-11-29T12:00:07Z\n\n2026-11-29T12:00:00Z\n"),
+            ("renewed", "2026-11-29T12:00:09.123456Z"),
             ("complete", f"node/{node.NODE}\n"),
         ):
             self.files[name].write_text(text)
