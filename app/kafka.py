@@ -58,7 +58,13 @@ class Kafka:
                 client_id=f"{SERVICE}-check",
                 request_timeout_ms=int(self._timeout_seconds * 1000),
             )
-            await self._client.bootstrap()
+            starting = asyncio.ensure_future(self._client.bootstrap())
+            try:
+                await asyncio.shield(starting)
+            except asyncio.CancelledError:
+                # cancelled itself it would leave its connection open; it has a time-out of its own
+                await asyncio.wait([starting], timeout=self._timeout_seconds)
+                raise
             # what it asks by itself after a broken connection
             self._client.set_topics(TOPICS)
         return self._client

@@ -36,6 +36,8 @@ class StandInBroker:
         self.port = 0
         self.topics = [TOPIC, DEAD_LETTER_TOPIC]
         self.frozen = False
+        self.unanswered: set[int] = set()
+        """Kinds of requests, by their keys."""
         self.leaderless: set[Partition] = set()
         self.asked_topics: list[list[str]] = []
         """Topics of each question about topics."""
@@ -94,7 +96,7 @@ class StandInBroker:
                 (size,) = struct.unpack(">i", await reader.readexactly(4))
                 content = BytesIO(await reader.readexactly(size))
                 api, _, correlation, _ = RequestHeader_v1.SCHEMA.decode(content)
-                if not self.frozen:
+                if not self.frozen and api not in self.unanswered:
                     request, answer = self._requests[api]
                     message = struct.pack(">i", correlation) + answer(request.decode(content)).encode()
                     writer.write(struct.pack(">i", len(message)) + message)

@@ -1,0 +1,21 @@
+"""The agent's own questions to Kafka."""
+
+import asyncio
+import gc
+
+import pytest
+from aiokafka.protocol.metadata import MetadataRequest_v0  # type: ignore[import-untyped]  # it ships no types
+
+from app.kafka import Kafka
+from tests.app.broker import StandInBroker
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_question_that_is_given_up_leaves_no_connection_open(broker: StandInBroker) -> None:
+    broker.unanswered = {MetadataRequest_v0.API_KEY}
+    async with Kafka(f"127.0.0.1:{broker.port}", 0.5) as kafka:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await kafka.describe_topics()
+    gc.collect()  # a connection that nobody closed warns, which is an error here
