@@ -106,9 +106,10 @@ class Delivery:
             return ""
 
     @property
-    def traceparent(self) -> str | None:
-        """The trace the event was published in, None when it names none that can be read."""
-        return trace(self.envelope.get("traceparent")).get("traceparent") if isinstance(self.envelope, dict) else None
+    def trace(self) -> dict[str, str]:
+        """Attributes of the trace the event was published in, none when it names none that can be read."""
+        event = self.envelope if isinstance(self.envelope, dict) else {}
+        return trace(event.get("traceparent"), event.get("tracestate"))
 
     @property
     def envelope(self) -> Any:  # noqa: ANN401 - any JSON, or the error of reading it

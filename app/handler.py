@@ -56,8 +56,7 @@ class Handler:
             status, outcome = Status.RETRY, repr(error)
         self._monitor.progress.note(delivery, done=status is not Status.RETRY)
         told = {"id": delivery.id, "source": delivery.source, "key": delivery.key}
-        fields = told | {"status": status, "outcome": outcome}
-        fields |= {"traceparent": delivery.traceparent} if delivery.traceparent else {}
+        fields = told | {"status": status, "outcome": outcome} | delivery.trace
         logger.info("Received event %s", delivery.id, extra=fields)
         return status
 
@@ -95,7 +94,8 @@ class Handler:
 
     async def _send(self, delivery: Delivery, failure: Failure, kept: int | None = None) -> None:
         """Send the dead letter, with as much of the record as its topic takes."""
-        record = DeadLetter.given_up(delivery, failure.reason, failure.attempts, kept).write(failure.first_failed_at)
+        letter = DeadLetter.given_up(delivery, failure.reason, failure.attempts, kept)
+        record = letter.write(failure.first_failed_at, delivery.trace)
         if len(record) > MAX_RECORD_BYTES:
             await self._send(delivery, failure, SMALLER[kept])
             return

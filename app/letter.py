@@ -125,10 +125,10 @@ class DeadLetter(BaseModel):
         digest = self.sha256 if self.original_base64 is None else sha256(self.original_base64).hexdigest()
         return f"{place}sha256:{digest or f'unknown, {self.size} bytes'}"
 
-    def write(self, first_failed_at: datetime) -> bytes:
-        """Write the record of the dead letter topic."""
+    def write(self, first_failed_at: datetime, trace: dict[str, str]) -> bytes:
+        """Write the record of the dead letter topic, in the trace of its original."""
         fields = {name: b64encode(value).decode() if isinstance(value, bytes) else value for name, value in self}
         data = fields | {"first_failed_at": first_failed_at}
         # an id of its own: an event of the same id, and those of other sources, may have letters too
         told = f"{self.position}\n{self.source}\n{self.id}"
-        return envelope.write(sha256(told.encode()).hexdigest(), DEAD_LETTER_TYPE, to_json(data))
+        return envelope.write(sha256(told.encode()).hexdigest(), DEAD_LETTER_TYPE, to_json(data), **trace)

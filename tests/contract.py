@@ -118,7 +118,8 @@ def _letter(data: dict[str, Any]) -> dict[str, Any]:
     said = {"specversion": "1.0", "source": SERVICE, "type": DEAD_LETTER_TYPE, "datacontenttype": "application/json"}
     properties = {name: {"const": value} for name, value in said.items()}
     properties |= {"id": {"type": "string"}, "time": {"type": "string", "format": "date-time"}, "data": data}
-    return {"type": "object", "required": list(properties), "properties": properties}
+    trace = {name: {"type": "string"} for name in ("traceparent", "tracestate")}
+    return {"type": "object", "required": list(properties), "properties": properties | trace}
 
 
 def _payload(schema: dict[str, Any]) -> dict[str, Any]:

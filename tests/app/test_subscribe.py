@@ -393,9 +393,13 @@ async def test_a_trace_that_cannot_be_read_keeps_no_event_from_being_applied(
     assert (await agent.get(f"/events/{event['id']}")).json()["status"] == "applied"
 
 
-async def test_the_trace_of_an_event_is_in_the_log(agent: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("data", [GOOD, None], ids=["applied", "dead-lettered"])
+async def test_the_trace_of_an_event_is_in_the_log_and_in_its_dead_letter(
+    agent: httpx.AsyncClient, sidecar: StandInSidecar, caplog: pytest.LogCaptureFixture, data: object
+) -> None:
     caplog.set_level(logging.INFO, "app.handler")
-    traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
-    await deliver(agent, cloud_event(GOOD, traceparent=traceparent))
+    trace = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "tracestate": "vendor=1"}
+    await deliver(agent, cloud_event(data, **trace))
     (line,) = [vars(record) for record in caplog.records if record.message.startswith("Received event")]
-    assert line["traceparent"] == traceparent
+    told = [line, *sidecar.published]
+    assert [{name: one[name] for name in trace} for one in told] == [trace] * (1 if data else 2)
