@@ -85,7 +85,7 @@ class Timeline:
 
     @contextmanager
     def asking(
-        self, toolbox: Toolbox, http: dict[str, str], backends: dict[str, tuple[str, int]], seconds: float = 600
+        self, toolbox: Toolbox, http: dict[str, str], backends: dict[str, tuple[str, int]], seconds: float = 1800
     ) -> Iterator[None]:
         """Ten times a second, from inside the cluster, ask every URL and backend; a backend's name is its protocol."""
         wanted = {

@@ -1,9 +1,10 @@
 """The agent's sidecar hung, or without its Components."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from uuid import uuid4
 
 from acceptance.conftest import Bound, Measure
 from acceptance.harness import system
@@ -20,6 +21,8 @@ LOADED = {
     system.PUBSUB: (f"component {system.PUBSUB}", f"subscription {system.TOPIC}"),
     system.STATESTORE: (f"component {system.STATESTORE}",),
 }
+HEALTH_OF_CALLER = f"/v1.0/invoke/{system.CALLER}/method/health"
+SAMPLED_S = 1.0
 
 
 @proves("scenario-21-sidecar-hung")
@@ -66,6 +69,47 @@ def test_a_sidecar_without_a_component_is_named_and_all_recovers(
     measure("noticed_s", noticed - gone)
     measure("ready_again_s", ready - back)
     measure("first_event_s", first_event)
+
+
+@proves("endurance-component-missing")
+def test_what_is_missing_for_good_takes_nothing_from_what_works(
+    entry: Entry,
+    cluster: Cluster,
+    agent: Api,
+    sidecar: Api,
+    faults: Faults,
+    journal: Journal,
+    watched: Timeline,
+    waiting: Waiting,
+    bound: Bound,
+    measure: Measure,
+) -> None:
+    key = f"acceptance-{uuid4()}"
+    agent.json("POST", "/state", json={"key": key, "value": "here"})
+    paths = {"state": f"/v1.0/state/{system.STATESTORE}/{key}", "invocation": HEALTH_OF_CALLER}
+    with ExitStack() as stack:
+        gone, restore = stack.enter_context(deleted(cluster, journal, entry.target, watched))
+        for name, path in paths.items():
+            stack.enter_context(watched.sampling(name, partial(status_of, sidecar, path), SAMPLED_S))
+        killing = replace(faults, require_steady=lambda: None).killed_in_place(system.AGENT_SIDECAR, watched)
+        fault = stack.enter_context(killing)
+        gave_up = partial(named, watched, "dapr", fault.at, "there will be no more")
+        waiting.through(entry.lasts_s, f"{entry.target} to be missing for good")
+        measure("gave_up_s", gave_up() - fault.at)
+        measure("restarts", system.agent_pod(cluster).containers[system.AGENT_SIDECAR.container].restarts)
+        for name in paths:
+            measure(f"{name}_away_percent", watched.share_percent(name, gone, other_than="200"))
+        measure("unhealthy_percent", watched.share_percent("health", gone, other_than="200"))
+        back = restore()
+        waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), bound("ready_again_s"))
+        measure("ready_again_s", watched.first("ready", "200", back) - back)
+        measure("first_event_s", system.publish_and_wait(agent, waiting, bound("first_event_s")))
+    agent.json("DELETE", f"/state/{key}")
+
+
+def status_of(api: Api, path: str) -> str:
+    """The status of the answer to a GET."""
+    return str(api.call("GET", path).status_code)
 
 
 @contextmanager

@@ -1,0 +1,97 @@
+"""One trace from a client's request to what becomes of its event."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from acceptance.conftest import Bound, Measure, Within
+from acceptance.harness import system
+from acceptance.harness.api import Api
+from acceptance.harness.catalogue import proves
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.database import Database
+from acceptance.harness.dead_letters import in_table, refused
+from acceptance.harness.errors import NotYetError, UnmetError
+from acceptance.harness.topic import Topic
+from acceptance.harness.waiting import Waiting
+
+STATE = "acceptance=1"
+LOGGED_S = 10
+
+Found = dict[str, Any]
+
+
+@pytest.fixture
+def trace_id() -> str:
+    """A trace of this test's own."""
+    return uuid4().hex
+
+
+@proves("scenario-45-one-trace")
+def test_one_trace_reaches_the_topic_the_log_and_the_dead_letter(
+    cluster: Cluster,
+    agent: Api,
+    caller: Api,
+    database: Database,
+    topic: Topic,
+    dead_letters: Topic,
+    waiting: Waiting,
+    trace_id: str,
+    bound: Bound,
+    measure: Measure,
+    within: Within,
+) -> None:
+    system.until_steady(cluster, agent, waiting)
+    ends, letters = topic.offsets(), dead_letters.offsets()
+    headers = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01", "tracestate": STATE}
+    at_once, queued, given_up = uuid4().hex, uuid4().hex, uuid4().hex
+    with refused(database, given_up):
+        for event_id, prefer, status in (
+            (at_once, "wait=5", 200),
+            (queued, "respond-async", 202),
+            (given_up, "wait=5", 200),
+        ):
+            named = headers | {"Idempotency-Key": event_id, "Prefer": prefer}
+            caller.json("POST", "/invoke/publish", status, json={"message": "traced"}, headers=named)
+        within("recorded_s", "the last to be given up", partial(in_table, database, given_up))
+
+    places: dict[str, Callable[[], Found]] = {
+        f"the record of {event_id}": partial(envelope, topic, event_id, ends, bound("recorded_s"))
+        for event_id in (at_once, queued, given_up)
+    }
+    places["the dead letter"] = partial(envelope, dead_letters, given_up, letters, bound("recorded_s"))
+    for event_id in (at_once, queued, given_up):
+        line = partial(logged, cluster, event_id)
+        places[f"the log of {event_id}"] = partial(waiting.until, f"a line of {event_id}", line, LOGGED_S)
+    others = {place: told for place, find in places.items() if not is_traced(told := find(), trace_id)}
+    measure("places", len(places))
+    measure("of_another_trace", len(others), str(others)[:300])
+
+
+def envelope(topic: Topic, event_id: str, ends: dict[str, int], within_s: float) -> Found:
+    """The event about an id behind some offsets. Raises UnmetError when there is none after `within_s`."""
+    found = topic.find(f'"{event_id}"', ends, within_s)
+    if not found:
+        raise UnmetError(f"a record of {event_id} in {topic.name}", "none", within_s)
+    read: Found = json.loads(found["value"])
+    return read
+
+
+def logged(cluster: Cluster, event_id: str) -> Found:
+    """What the handler logged last of an event. Raises NotYetError while it did not."""
+    pod = system.agent_pod(cluster)
+    log = cluster.kubectl.run("-n", pod.namespace, "logs", pod.name, "-c", system.AGENT_APP.container, "--since=2m")
+    lines = [line for line in log.splitlines() if f"Received event {event_id}" in line]
+    if not lines:
+        raise NotYetError(f"no line of it among {log.count(chr(10))}")
+    read: Found = json.loads(lines[-1])
+    return read
+
+
+def is_traced(found: Found, trace_id: str) -> bool:
+    """Whether something is of a trace: sidecars on the way add spans of their own, and change the rest."""
+    return str(found.get("traceparent", "")).split("-")[1:2] == [trace_id] and STATE in str(found.get("tracestate"))
