@@ -71,6 +71,12 @@ async def publishes_regardless(exchange: Exchange) -> Answer:
     return await exchange.inner()
 
 
+async def publishes_without_its_trace(exchange: Exchange) -> Answer:
+    """A publish that does not look which trace it belongs to."""
+    exchange.scope["headers"] = [one for one in exchange.scope["headers"] if one[0] != b"traceparent"]
+    return await exchange.inner()
+
+
 async def delivered_by_anybody(exchange: Exchange) -> Answer:
     """A delivery that is not asked who sends it."""
     Guard.require_delivery = lambda *_: None  # type: ignore[method-assign]  # the sabotage itself

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 
-from . import answers, events, readiness
+from . import answers, bounds, events, readiness
 from .exchange import Answer, App, Exchange, Receive, Scope, Send
 
 SABOTAGES: dict[str, Callable[[Exchange], Awaitable[Answer]]] = {
@@ -16,9 +16,12 @@ SABOTAGES: dict[str, Callable[[Exchange], Awaitable[Answer]]] = {
         answers.publish_nowhere,
         answers.publishes_late,
         answers.publishes_regardless,
+        answers.publishes_without_its_trace,
         answers.queries_late,
         answers.delivered_by_anybody,
         answers.breaks_on_bad_input,
+        bounds.takes_headers_without_end,
+        bounds.forgets_by_age_alone,
         events.subscribes_elsewhere,
         events.loses_an_event,
         events.repeats_an_event,

@@ -1,0 +1,34 @@
+"""Bounds that are gone; taken away at the first question after /health, which the kubelet asks soon enough."""
+
+from collections.abc import Mapping
+
+from app import protocol
+from app.expiry import Rule
+from app.group import Partition, Position
+from app.retention import Retention
+
+from .exchange import Answer, Exchange
+
+PROBE = ("GET", "health")
+delete = Retention._delete  # noqa: SLF001 -- what is tampered with
+
+
+async def takes_headers_without_end(exchange: Exchange) -> Answer:
+    """A server that waits for the end of a header, however long that takes and however much comes."""
+    if exchange.call == PROBE:
+        protocol.MAX_HEAD_BYTES, protocol.HEAD_SECONDS = 2**40, 3600.0
+    return await exchange.inner()
+
+
+async def forgets_by_age_alone(exchange: Exchange) -> Answer:
+    """A retention that does not ask Kafka what it still has."""
+    if exchange.call == PROBE:
+        Retention._delete = _delete_regardless  # type: ignore[method-assign]  # noqa: SLF001 -- what is tampered with
+    return await exchange.inner()
+
+
+async def _delete_regardless(
+    self: Retention, rule: Rule, before: object, positions: Mapping[Partition, Position]
+) -> int:
+    emptied = {partition: position._replace(start=position.end) for partition, position in positions.items()}
+    return await delete(self, rule, before, emptied)  # type: ignore[arg-type]  # handed on as it came
