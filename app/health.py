@@ -130,12 +130,15 @@ class Monitor:
         await self._sidecar.get_state("readiness-check")
 
     async def _check_sidecar(self) -> None:
-        self._missing = None
+        found = None
         try:
-            self._missing = missing_from(await self._sidecar.metadata())
+            found = missing_from(await self._sidecar.metadata())
         except UnreachableError:
             self.guard.forget()
             raise
+        finally:
+            # not before there is an answer: while it is asked, what is missing goes on being so
+            self._missing = found
         if self.guard.is_estranged:
             raise CheckFailedError(ESTRANGED, kafka_only=True)
         if self._missing:

@@ -28,6 +28,8 @@ class StandInSidecar:
         self.shutdowns = 0
         self.requests: list[str] = []
         self.hanging = False
+        self.metadata_seconds = 0.0
+        """What it takes to say what it has loaded."""
         self.answers = asyncio.Event()
         """Not set while it does what it is asked to publish, and does not say so."""
         self.answers.set()
@@ -144,6 +146,7 @@ class StandInSidecar:
         return web.Response(status=204)
 
     async def _metadata(self, _: web.Request) -> web.Response:
+        await asyncio.sleep(self.metadata_seconds)
         components = [{"name": name, "type": "any", "version": "v1"} for name in self.components]
         return web.json_response({"id": "agent", "components": components, "subscriptions": self.subscriptions})
 

@@ -237,7 +237,9 @@ async def test_a_sidecar_without_a_component_is_restarted_once_its_backend_is_ba
     await until("a shutdown of the sidecar", shutdowns, lambda count: count == 1, 2)
 
 
-async def test_what_no_restart_cures_is_given_up_aloud(settings: Settings, world: World) -> None:
+@pytest.mark.parametrize("seconds", [0.0, 0.3], ids=["at once", "slowly"])
+async def test_what_no_restart_cures_is_given_up_aloud(settings: Settings, world: World, seconds: float) -> None:
+    world.sidecar.metadata_seconds = seconds
     eager = settings.model_copy(update={"sidecar_restart_interval_seconds": 1.0})
     world.sidecar.components.remove(STATESTORE)
     async with running(create_app(eager)) as client:
