@@ -48,6 +48,16 @@ async def until_failing(client: httpx.AsyncClient, *names: str, within_seconds: 
     return await until(f"{names} to fail in /ready", ask, lambda body: failing(body) == set(names), within_seconds)
 
 
+async def until_named(client: httpx.AsyncClient, *errors: str, within_seconds: float = 2) -> None:
+    """Wait until `/ready` says one of these of the database."""
+
+    async def ask() -> str:
+        return str((await client.get("/ready")).json()["checks"]["database"]["error"])
+
+    said = f"/ready to say {' or '.join(errors)!r} of the database"
+    await until(said, ask, lambda error: any(one in error for one in errors), within_seconds)
+
+
 def failing(body: dict[str, Any]) -> set[str]:
     """Names of the checks that fail in an answer of `/ready`."""
     return {name for name, check in body["checks"].items() if check["status"] != "ok"}
