@@ -26,11 +26,18 @@ FAULTS_OF_THE_DATA = (
     asyncpg.PLPGSQLError,
 )
 """What the server says about the values it was given; anything else it says is its own state, a column too many too."""
+ABSENCES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server has ended the session, and the connection is not closed yet
+    OSError,
+    TimeoutError,
+)
 CONNECTIONS = 10
 STATEMENTS = 50_000
 """Of a connection, until it is made anew."""
 CANCEL_SECONDS = 0.5
-"""How long the server may take to let go of a statement that was cancelled, until its connection is thrown away."""
+"""How long the server may take to let go of a connection, or of a statement that was cancelled, until it is dropped."""
 
 
 class Database:
@@ -88,17 +95,19 @@ class Database:
                     self._taken_back.add(taking)
                     taking.add_done_callback(self._taken_back.discard)
                     raise
-                except BaseException:
-                    await self._pool.release(connection)
+                except BaseException as error:
+                    if isinstance(error, asyncpg.InternalClientError):
+                        connection.terminate()
+                    await self._take_back(connection)
                     raise
                 finally:
                     end.cancel()
-                await self._pool.release(connection)
+                await self._take_back(connection)
         except UNSTORABLE as error:
             raise UnstorableTextError(str(error)) from error
         except FAULTS_OF_THE_DATA:
             raise
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except ABSENCES as error:
             self._migrated = self._migrated and not isinstance(error, asyncpg.UndefinedTableError)
             raise DependencyUnavailableError("database", _reason(error)) from error
 
@@ -110,8 +119,8 @@ class Database:
             yield connection
 
     async def _take_back(self, connection: "PoolConnectionProxy") -> None:
-        """Take back a connection whose statement was cancelled, once it has ended; one that hangs is thrown away."""
-        with suppress(TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        """Take back a connection, once a statement that was cancelled has ended; one that hangs is thrown away."""
+        with suppress(*ABSENCES):
             await self._pool.release(connection, timeout=CANCEL_SECONDS)
 
     async def check(self, script: str = "") -> None:
@@ -130,4 +139,6 @@ class Database:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    """Why, in a line: PostgreSQL's details and hints are lines of their own."""
+    told = "; ".join(str(error).splitlines()) or type(error).__name__
+    return f"the server ended the session: {told}" if isinstance(error, asyncpg.InternalClientError) else told

@@ -13,6 +13,8 @@ class Gate:
         self._server_port = server_port
         self._passing: set[asyncio.Task[None]] = set()
         self.port = 0
+        self.hides_ends = False
+        """Whether a connection stays open that the server closes."""
 
     async def start(self) -> None:
         """Listen on a free loopback port."""
@@ -47,4 +49,5 @@ class Gate:
         with suppress(ConnectionError):
             while data := await reader.read(65536):
                 writer.write(data)
-        writer.close()
+        if not self.hides_ends:
+            writer.close()

@@ -88,6 +88,42 @@ async def test_a_transaction_that_falls_silent_ends_in_time(settings: Settings, 
     await gate.stop()
 
 
+async def test_a_connection_that_falls_silent_when_it_is_to_be_closed_keeps_nobody_waiting(
+    settings: Settings, postgres: PostgresServer
+) -> None:
+    gate = Gate(postgres.port)
+    await gate.start()
+    async with Database(settings.model_copy(update={"postgres_port": gate.port}), 1, statements=1) as database:
+        for _ in range(2):
+            async with database.connection() as connection:
+                await connection.execute("SELECT 1")
+                gate.silence()
+    await gate.stop()
+
+
+async def test_a_session_that_was_ended_and_is_not_closed_yet_is_an_absence_and_used_once(
+    settings: Settings, postgres: PostgresServer, sql: asyncpg.Connection
+) -> None:
+    gate = Gate(postgres.port)
+    gate.hides_ends = True
+    await gate.start()
+    async with Database(settings.model_copy(update={"postgres_port": gate.port})) as database:
+
+        async def ask() -> int:
+            async with database.connection() as connection:
+                session: int = await connection.fetchval("SELECT pg_backend_pid()")
+                return session
+
+        session = await ask()
+        await sql.execute("SELECT pg_terminate_backend($1)", session)
+        gone = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)"
+        await until("the session to be gone", lambda: sql.fetchval(gone, session), bool, 2)
+        with pytest.raises(DependencyUnavailableError, match="the server ended the session"):
+            await ask()
+        assert await ask() != session
+    await gate.stop()
+
+
 async def test_a_transaction_that_was_left_open_is_nobody_elses(settings: Settings) -> None:
     async with Database(settings, connections=1) as database:
         for _ in range(2):
