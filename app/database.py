@@ -38,20 +38,33 @@ STATEMENTS = 50_000
 """Of a connection, until it is made anew."""
 CANCEL_SECONDS = 0.5
 """How long the server may take to let go of a connection, or of a statement that was cancelled, until it is dropped."""
+SERVER = """
+SELECT pg_postmaster_start_time() AS started, pg_is_in_recovery() AS in_recovery,
+    current_setting('transaction_read_only') = 'on' AS read_only
+"""
 
 
 class Database:
     """The agent's database. Opening it needs no server: connections are made, and made again, when they are used.
 
     However long a lock is held, and whatever is cancelled meanwhile, no more than its `connections` are at the server.
+    When its check finds another server at the address, or that one in another state, what is `beside` it connects anew.
     """
 
-    def __init__(self, settings: Settings, connections: int = CONNECTIONS, statements: int = STATEMENTS) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        connections: int = CONNECTIONS,
+        statements: int = STATEMENTS,
+        beside: "Database | None" = None,
+    ) -> None:
         self._settings = settings
         self._connections = connections
         self._statements = statements
+        self._beside = beside
         self._migrated = False
         self._taken_back: set[asyncio.Task[None]] = set()
+        self._server: asyncpg.Record | None = None
         self.encoding: str | None = None
         """The server's own, by PostgreSQL's name; None until there was a connection."""
 
@@ -96,6 +109,8 @@ class Database:
                     taking.add_done_callback(self._taken_back.discard)
                     raise
                 except BaseException as error:
+                    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+                        await self.renew()
                     if isinstance(error, asyncpg.InternalClientError):
                         connection.terminate()
                     await self._take_back(connection)
@@ -118,6 +133,10 @@ class Database:
             await connection.execute(f"SET LOCAL statement_timeout = {round(1000 * seconds)}")
             yield connection
 
+    async def renew(self) -> None:
+        """Make every connection anew, once it is free: it may be with a server that lost its address to another."""
+        await self._pool.expire_connections()
+
     async def _take_back(self, connection: "PoolConnectionProxy") -> None:
         """Take back a connection, once a statement that was cancelled has ended; one that hangs is thrown away."""
         with suppress(*ABSENCES):
@@ -126,13 +145,22 @@ class Database:
     async def check(self, script: str = "") -> None:
         """Ask whether the server takes writes and runs a script, after migrating the tables when that is to be done."""
         async with self.connection() as connection:
+            await self._look_at(connection)
             if not self._migrated:
                 await migration.migrate(connection)
                 self._migrated = True
-            if await connection.fetchval("SHOW transaction_read_only") == "on":
-                raise DependencyUnavailableError("database", "the server is read-only: every write would be refused")
             if script:
                 await connection.execute(script)
+
+    async def _look_at(self, connection: "PoolConnectionProxy") -> None:
+        """Find out whose the address is; ReadOnlySQLTransactionError where nothing can be written."""
+        (server,) = await connection.fetch(SERVER)
+        if self._beside and self._server not in (None, server):
+            await self._beside.renew()
+        self._server = server
+        if server["read_only"]:
+            state = " and in recovery" if server["in_recovery"] else ""
+            raise asyncpg.ReadOnlySQLTransactionError(f"the server is read-only{state}: every write would be refused")
 
     def _note_encoding(self, connection: asyncpg.Connection) -> None:
         self.encoding = connection.get_settings().server_encoding

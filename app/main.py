@@ -38,8 +38,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             Sidecar(settings) as sidecar,
             Database(settings) as database,
             # its own: what clients ask for at once must not make the check late; and made anew every few seconds, to
-            # find what only who connects is told
-            Database(settings, connections=1, statements=CHECKED_STATEMENTS) as checked,
+            # find what only who connects is told, and whose the address is by now
+            Database(settings, connections=1, statements=CHECKED_STATEMENTS, beside=database) as checked,
             # a little less than the check's own time, so that the client closes what it opened
             Broker(settings.kafka_brokers, 0.8 * settings.check_timeout_seconds) as broker,
             Monitor(settings, sidecar, checked, broker, lambda: bool(app.state.draining)) as monitor,

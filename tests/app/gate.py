@@ -1,4 +1,7 @@
-"""A gate before a TCP server: what passed it before can be cut off without a word, as by a node that is gone."""
+"""A gate before a TCP server: an address that can be led to another one.
+
+What passed it before can be cut off, also without a word, as by a node that is gone.
+"""
 
 import asyncio
 from contextlib import suppress
@@ -26,8 +29,7 @@ class Gate:
         """Stop listening and close every connection."""
         self.silence()
         await close(self._listener)
-        for writer in self._writers:
-            writer.transport.abort()
+        self.cut()
         await self._listener.wait_closed()
 
     def silence(self) -> int:
@@ -37,8 +39,22 @@ class Gate:
             task.cancel()
         return count
 
+    def lead_to(self, server_port: int) -> None:
+        """Lead new connections to another server; those there are stay where they are."""
+        self._server_port = server_port
+
+    def cut(self) -> None:
+        """Close the connections there are; new ones work."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
     async def _accept(self, client_reader: asyncio.StreamReader, client_writer: asyncio.StreamWriter) -> None:
-        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._server_port)
+        try:
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._server_port)
+        except ConnectionError:
+            client_writer.close()
+            return
         self._writers += [client_writer, server_writer]
         for reader, writer in ((client_reader, server_writer), (server_reader, client_writer)):
             task = asyncio.create_task(self._pass(reader, writer))

@@ -14,30 +14,42 @@ INSTALL = "no PostgreSQL programs in /usr/lib/postgresql/*/bin: apt-get install 
 
 
 class PostgresServer:
-    """One server on a loopback port; it can be stopped, started again, frozen and thawed."""
+    """One server on a loopback port; it can be stopped, started again, frozen and thawed.
 
-    def __init__(self) -> None:
-        programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
-        assert programs, INSTALL
-        self._programs = programs[-1].parent
+    With a `primary` it is that one's standby, which can be promoted.
+    """
+
+    def __init__(self, primary: "PostgresServer | None" = None) -> None:
         # PostgreSQL refuses to run as root
         self._user = "postgres" if os.getuid() == 0 else None
         self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+        self._programs = newest_programs()
         if self._user:
             shutil.chown(self._folder, self._user)
         self.port = free_port()
         self._frozen = False
         self._pid_file = self._folder / "data" / "postmaster.pid"
+        if primary:
+            source = f"host=127.0.0.1 port={primary.port} user=postgres password={PASSWORD}"
+            self._run(
+                "pg_basebackup", "-D", "data", "-d", source, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"
+            )
+            return
         password_file = self._folder / "password"
         password_file.write_text(PASSWORD)
         password_file.chmod(0o644)
         self._run("initdb", "-D", "data", "-U", "postgres", "-A", "scram-sha-256", "--pwfile", "password", "-N")
 
-    def start(self) -> None:
-        """Start the server and return when it answers."""
-        listen = f"-c port={self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self._folder}"
-        fast = "-c fsync=off -c full_page_writes=off"
-        self._run("pg_ctl", "start", "-w", "-D", "data", "-l", "log", "-o", f"{listen} {fast}")
+    def start(self, **settings: str) -> None:
+        """Start the server and return when it answers, or, where it is told to wait, when it waits."""
+        settings |= {"port": f"{self.port}", "listen_addresses": "127.0.0.1"}
+        settings |= {"unix_socket_directories": f"{self._folder}", "fsync": "off", "full_page_writes": "off"}
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        self._run("pg_ctl", "start", "-w", "-D", "data", "-l", "log", "-o", options)
+
+    def promote(self) -> None:
+        """Let a standby take writes, and return when it does."""
+        self._run("pg_ctl", "promote", "-w", "-D", "data")
 
     def stop(self) -> None:
         """Stop the server as a crash would: at once, connections cut."""
@@ -91,6 +103,13 @@ class PostgresServer:
             for pid in (server, *children.split()):
                 with suppress(ProcessLookupError):  # a session that just ended
                     os.kill(int(pid), number)
+
+
+def newest_programs() -> Path:
+    """The folder of this machine's newest programs."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+    assert found, INSTALL
+    return found[-1].parent
 
 
 def free_port() -> int:
