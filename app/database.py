@@ -38,6 +38,8 @@ STATEMENTS = 50_000
 """Of a connection, until it is made anew."""
 CANCEL_SECONDS = 0.5
 """How long the server may take to let go of a connection, or of a statement that was cancelled, until it is dropped."""
+OLDEST = 13
+"""The oldest major version on which all works: Dapr's state store needs `gen_random_uuid`. The agent needs 12."""
 SERVER = """
 SELECT pg_postmaster_start_time() AS started, pg_is_in_recovery() AS in_recovery,
     current_setting('transaction_read_only') = 'on' AS read_only
@@ -65,23 +67,27 @@ class Database:
         self._migrated = False
         self._taken_back: set[asyncio.Task[None]] = set()
         self._server: asyncpg.Record | None = None
+        self._major: int | None = None
         self.encoding: str | None = None
         """The server's own, by PostgreSQL's name; None until there was a connection."""
 
     @property
     def warning(self) -> str | None:
         """What is wrong with the server though it works, None when nothing is."""
-        if self.encoding in (None, "UTF8"):
-            return None
-        kept = "texts are kept byte by byte" if self.encoding in HOLDING_ANY_TEXT else "other texts are refused"
-        return f"the encoding of the database is {self.encoding}, UTF8 is expected: {kept}"
+        warnings = []
+        if self._major and self._major < OLDEST:
+            warnings.append(f"the server is PostgreSQL {self._major}, Dapr's state store expects {OLDEST} or newer")
+        if self.encoding not in (None, "UTF8"):
+            kept = "texts are kept byte by byte" if self.encoding in HOLDING_ANY_TEXT else "other texts are refused"
+            warnings.append(f"the encoding of the database is {self.encoding}, UTF8 is expected: {kept}")
+        return "; ".join(warnings) or None
 
     def members(self) -> dict[str, str]:
         """What there is to report beside whether all is well."""
         return {"warning": self.warning} if self.warning else {}
 
     async def __aenter__(self) -> Self:
-        self._pool = await make_pool(self._settings, self._connections, self._statements, self._note_encoding)
+        self._pool = await make_pool(self._settings, self._connections, self._statements, self._note)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -162,8 +168,9 @@ class Database:
             state = " and in recovery" if server["in_recovery"] else ""
             raise asyncpg.ReadOnlySQLTransactionError(f"the server is read-only{state}: every write would be refused")
 
-    def _note_encoding(self, connection: asyncpg.Connection) -> None:
+    def _note(self, connection: asyncpg.Connection) -> None:
         self.encoding = connection.get_settings().server_encoding
+        self._major = connection.get_server_version().major
 
 
 def _reason(error: Exception) -> str:

@@ -7,7 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
-from cluster import agent_image, context, dapr, debian, engine, images, kind, minikube, password, proxies, tools
+from cluster import (
+    agent_image,
+    context,
+    dapr,
+    debian,
+    engine,
+    images,
+    kind,
+    minikube,
+    password,
+    proxies,
+    servers,
+    tools,
+)
 from cluster.console import SurroundingsError, fail, phase, print_phases, run, say, speaking_for
 from cluster.deploy import Deployment, send_event
 from cluster.doctor import problems
@@ -117,14 +130,17 @@ def doctor() -> None:
 
 
 def prerequisites() -> None:
-    """Make sure of what the tests need beside Python: kubectl, and on Debian PostgreSQL's server and a pooler."""
+    """Make sure of what the tests need beside Python: kubectl, servers of PostgreSQL, and on Debian a pooler."""
     tools.ensure(["kubectl"])
     there = {
         "postgresql": any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
         "pgbouncer": shutil.which("pgbouncer"),
+        "maven": shutil.which("mvn") or not servers.missing(),
     }
     if (missing := [package for package, found in there.items() if not found]) and debian.can_install():
         debian.install(missing)
+    if shutil.which("mvn"):
+        servers.ensure()
 
 
 COMMANDS = {"prerequisites": prerequisites, "up": up, "deploy": deploy, "down": down, "clean": clean, "doctor": doctor}

@@ -8,7 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from app.config import Settings
+from app.database import OLDEST
 from app.main import create_app
+from cluster.servers import SHA256
 from images.recipe import parts
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,6 +57,12 @@ def test_the_table_of_images_names_every_one(image: str) -> None:
         line for line in table.splitlines() if folder in line and re.search(rf"\b{short.removeprefix('kube-')}\b", line)
     ]
     assert any(f":{tag}`" in row for row in rows), f"{image} is not in images/README.md"
+
+
+def test_the_readme_names_the_servers_that_are_tried() -> None:
+    majors = [int(version.partition(".")[0]) for version in SHA256]
+    assert majors == [*range(OLDEST, majors[-1] + 1)]
+    assert f"PostgreSQL {OLDEST} to {majors[-1]} are tried" in README
 
 
 def test_every_make_command_in_the_documents_exists() -> None:

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of this machine's own programs, started by the run and gone with it."""
+"""A PostgreSQL server, of this machine's own programs unless told, started by the run and gone with it."""
 
 import os
 import shutil
@@ -19,11 +19,12 @@ class PostgresServer:
     With a `primary` it is that one's standby, which can be promoted.
     """
 
-    def __init__(self, primary: "PostgresServer | None" = None) -> None:
+    def __init__(self, installed: Path | None = None, primary: "PostgresServer | None" = None) -> None:
         # PostgreSQL refuses to run as root
         self._user = "postgres" if os.getuid() == 0 else None
         self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-        self._programs = newest_programs()
+        self._folder.chmod(0o755)
+        self._programs = self._own(installed) if installed else newest_programs()
         if self._user:
             shutil.chown(self._folder, self._user)
         self.port = free_port()
@@ -82,6 +83,12 @@ class PostgresServer:
         if self._pid_file.exists():
             self.stop()
         shutil.rmtree(self._folder)
+
+    def _own(self, installed: Path) -> Path:
+        """Where the programs are: copied for the user that the server is to run as, who may not see the original."""
+        if not self._user:
+            return installed / "bin"
+        return shutil.copytree(installed, self._folder / "programs", symlinks=True) / "bin"
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(

@@ -147,6 +147,17 @@ async def test_lost_tables_are_made_again(agent: httpx.AsyncClient, sql: asyncpg
     await until("the event to be applied", lambda: deliver(agent, event), lambda reply: reply == "SUCCESS", 1)
 
 
+async def test_a_server_that_is_too_old_is_a_warning_that_names_it(
+    settings: Settings, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.database.OLDEST", 99)
+    async with running(create_app(settings)) as agent:
+        await until_ready(agent)
+        warning = (await agent.get("/ready")).json()["checks"]["database"]["warning"]
+    major = sql.get_server_version().major
+    assert f"the server is PostgreSQL {major}, Dapr's state store expects 99 or newer" in warning
+
+
 async def test_an_unknown_event_is_a_404(agent: httpx.AsyncClient) -> None:
     assert_problem(await agent.get("/events/never-seen"), 404, "never-seen")
 
