@@ -1,6 +1,6 @@
 """HTTP as the server parses it: what cannot be parsed never reaches the application, and is a problem all the same."""
 
-from asyncio import TimerHandle
+from asyncio import TimerHandle, Transport
 from http import HTTPStatus
 
 import httptools
@@ -14,7 +14,8 @@ MAX_HEAD_BYTES = 32 * KIB
 HEAD_SECONDS = 4.0
 """From the first byte of a request to the end of its headers; clients are promised some answer within 5 s."""
 LINGER_SECONDS = 1.0
-"""How long a client that was refused may go on sending: closed while there is something to read, it would be reset."""
+"""How long a client may go on sending after the last answer: closed while there is something to read, it would be reset
+and that answer lost."""
 
 
 UPGRADING = {b"upgrade", b"connection", b"http2-settings"}
@@ -24,17 +25,37 @@ class HeadTooLargeError(Exception):
     """Raised into the parser, which must not go on with the request."""
 
 
+class Leaving(Transport):
+    """What answers are written to: its end is the protocol's to choose."""
+
+    def __init__(self, protocol: "Protocol") -> None:
+        super().__init__()
+        self._protocol = protocol
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write to the connection."""
+        self._protocol.transport.write(data)
+
+    def is_closing(self) -> bool:
+        """Tell whether the connection is."""
+        return self._protocol.transport.is_closing()
+
+    def close(self) -> None:
+        """Leave the connection."""
+        self._protocol.leave()
+
+
 class Protocol(HttpToolsProtocol):
-    """uvicorn's own, but for the answer to what is no request, and with bounds on what comes before a body."""
+    """uvicorn's own, but for the answer to what is no request, the end, and bounds on what comes before a body."""
 
     _head_bytes: int | None = None
     """What has come of a request whose headers have no end yet."""
     _head_timer: TimerHandle | None = None
-    _is_refused = False
+    _is_left = False
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come; a header that has no end yet is known to the parser alone, so it is counted here."""
-        if self._is_refused:
+        if self._is_left:
             return
         self._unset_keepalive_if_required()
         try:
@@ -80,6 +101,15 @@ class Protocol(HttpToolsProtocol):
             self._refuse_head()
             raise HeadTooLargeError
         super().on_headers_complete()
+        if self.cycle is not None:
+            self.cycle.transport = Leaving(self)
+
+    def leave(self) -> None:
+        """Close the connection after the last answer: at once, or when a client that is still sending has read it."""
+        if self.cycle.more_body and not self.transport.is_closing():
+            self._linger()
+        else:
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Expect nothing more."""
@@ -96,9 +126,8 @@ class Protocol(HttpToolsProtocol):
     def _refuse(self, status: int, detail: str) -> None:
         """Answer with a problem, unless another answer is under way, and close the connection."""
         self._end_head()
-        if self._is_refused:
+        if self._is_left:
             return
-        self._is_refused = True
         under_way = self.cycle if self.cycle is not None and not self.cycle.response_complete else None
         if under_way is None or not under_way.response_started:
             answer = problem(status, detail, {"Connection": "close"})
@@ -108,6 +137,10 @@ class Protocol(HttpToolsProtocol):
         if under_way is not None:
             under_way.disconnected = True  # nothing more of it is written
             under_way.message_event.set()
+        self._linger()
+
+    def _linger(self) -> None:
+        self._is_left = True
         self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 

@@ -126,6 +126,18 @@ async def test_a_connection_goes_on_after_a_request_to_upgrade(port: int) -> Non
     await writer.wait_closed()
 
 
+@pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1\r\nHost: a\r\nConnection: close"], ids=["1.0", "close"])
+@pytest.mark.parametrize("path", [b"/nowhere", b"/publish"], ids=["not read", "read in part"])
+async def test_the_last_answer_reaches_a_client_that_is_still_sending(port: int, version: bytes, path: bytes) -> None:
+    await answer_to(port, b"GET /health HTTP/1.0\r\n\r\n")
+    length = 5_000_000
+    head, body = await exchange(
+        port, b"POST %b %b\r\nContent-Length: %d\r\n\r\n" % (path, version, length) + bytes(length)
+    )
+    assert head.startswith(b"HTTP/1.1 404 " if path == b"/nowhere" else b"HTTP/1.1 413 ")
+    assert json.loads(body)["status"] in {404, 413}
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 async def test_both_address_families_are_served(port: int, host: str) -> None:
     await answer_to(port, HEALTH)
