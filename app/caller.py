@@ -7,6 +7,7 @@ from typing import Annotated, TypedDict
 from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi_offline import FastAPIOffline
 
 from app import __version__
 from app.config import CallerSettings, load
@@ -113,7 +114,8 @@ def create_app(settings: CallerSettings | None = None) -> FastAPI:
         async with Sidecar(settings) as sidecar:
             yield {"settings": settings, "sidecar": sidecar}
 
-    app = FastAPI(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False)
+    # its /docs brings along what the page needs: a browser may be where there is no internet
+    app = FastAPIOffline(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False, redoc_url=None)
     app.add_middleware(BodyLimit, seconds=settings.body_timeout_seconds)
     app.add_middleware(Methods)
     app.add_middleware(Crowd, at_once=settings.requests_at_once, wait_seconds=settings.place_timeout_seconds)

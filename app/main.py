@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from app import SERVICE, __version__
 from app.broker import Broker
@@ -60,7 +61,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 "publisher": publisher,
             }
 
-    app = FastAPI(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False)
+    # its /docs brings along what the page needs: a browser may be where there is no internet
+    app = FastAPIOffline(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False, redoc_url=None)
     app.add_middleware(BodyLimit, seconds=settings.body_timeout_seconds)
     app.add_middleware(Methods)
     app.add_middleware(Crowd, at_once=settings.requests_at_once, wait_seconds=settings.place_timeout_seconds)

@@ -5,7 +5,7 @@ from urllib.parse import unquote_to_bytes
 
 from fastapi import Response
 from starlette.datastructures import MutableHeaders
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import problem
@@ -38,18 +38,22 @@ class Methods:
                 MutableHeaders(scope=message)["allow"] = _allowed(scope)
             await send(message)
 
-        await self.app({**scope, "method": "GET"} if scope["method"] == "HEAD" else scope, receive, complete)
+        # a copy: a Mount would leave its own path in this one
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        await self.app({**scope, "method": method}, receive, complete)
 
 
 def _allowed(scope: Scope) -> str:
     """Name every method that a path takes; empty where there is no such path."""
     routes = scope["app"].router.routes
-    taken = [
-        method
-        for method in ASKED
-        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
-    ]
+    taken = [method for method in ASKED if any(_takes(route, {**scope, "method": method}) for route in routes)]
     return ", ".join([*taken, *["HEAD"] * ("GET" in taken), "OPTIONS"]) if taken else ""
+
+
+def _takes(route: BaseRoute, scope: Scope) -> bool:
+    if isinstance(route, Mount) and scope["method"] != "GET":  # it leaves the method to what is mounted: files
+        return False
+    return route.matches(scope)[0] is Match.FULL
 
 
 def _is_utf8(encoded: bytes) -> bool:
