@@ -130,12 +130,16 @@ def doctor() -> None:
 
 
 def prerequisites() -> None:
-    """Make sure of what the tests need beside Python: kubectl, servers of PostgreSQL, and on Debian a pooler."""
+    """Make sure of what tests need beside Python: kubectl, servers, a pooler, clients; on Debian by its packages."""
     tools.ensure(["kubectl"])
     there = {
         "postgresql": any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
         "pgbouncer": shutil.which("pgbouncer"),
         "maven": shutil.which("mvn") or not servers.missing(),
+        "curl": shutil.which("curl"),
+        "nodejs": shutil.which("node"),
+        # not Go: Debian's may be too old for the images, and would be taken for what they need
+        "default-jdk-headless": shutil.which("javac"),
     }
     if (missing := [package for package, found in there.items() if not found]) and debian.can_install():
         debian.install(missing)

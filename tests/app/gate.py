@@ -4,7 +4,6 @@ What passed it before can be cut off, also without a word, as by a node that is 
 """
 
 import asyncio
-from contextlib import suppress
 
 from tests.app.listener import close
 
@@ -13,7 +12,9 @@ class Gate:
     """Passes connections on to a server."""
 
     def __init__(self, server_port: int) -> None:
-        self._server_port = server_port
+        self.server_port = server_port
+        self.heard: list[bytearray] = []
+        """What clients have sent, over each connection."""
         self._passing: set[asyncio.Task[None]] = set()
         self.port = 0
         self.hides_ends = False
@@ -41,7 +42,7 @@ class Gate:
 
     def lead_to(self, server_port: int) -> None:
         """Lead new connections to another server; those there are stay where they are."""
-        self._server_port = server_port
+        self.server_port = server_port
 
     def cut(self) -> None:
         """Close the connections there are; new ones work."""
@@ -51,19 +52,29 @@ class Gate:
 
     async def _accept(self, client_reader: asyncio.StreamReader, client_writer: asyncio.StreamWriter) -> None:
         try:
-            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._server_port)
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.server_port)
         except ConnectionError:
             client_writer.close()
             return
         self._writers += [client_writer, server_writer]
-        for reader, writer in ((client_reader, server_writer), (server_reader, client_writer)):
-            task = asyncio.create_task(self._pass(reader, writer))
+        self.heard.append(bytearray())
+        for task in (
+            asyncio.create_task(self._pass(client_reader, server_writer, self.heard[-1])),
+            asyncio.create_task(self._pass(server_reader, client_writer)),
+        ):
             self._passing.add(task)
             task.add_done_callback(self._passing.discard)
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: bytearray | None = None
+    ) -> None:
+        try:
             while data := await reader.read(65536):
+                if heard is not None:
+                    heard += data
                 writer.write(data)
-        if not self.hides_ends:
-            writer.close()
+            if not self.hides_ends:
+                writer.write_eof()  # what comes the other way still passes
+        except OSError:  # a reset, or the other side is gone already
+            if not self.hides_ends:
+                writer.close()
