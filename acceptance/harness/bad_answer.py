@@ -12,7 +12,8 @@ from acceptance.harness.request import Request
 from acceptance.harness.route import escaped
 
 PROBLEM = "application/problem+json"
-DEPENDENCY_AWAY = re.compile(r"(database|pubsub|statestore|dapr) is unavailable: |not ready: ")
+# the caller names the agent
+DEPENDENCY_AWAY = re.compile(r"(database|pubsub|statestore|dapr|fastapi-dapr-agent) is unavailable: |not ready: ")
 REPLIES = ({"status": "SUCCESS"}, {"status": "RETRY"}, {"status": "DROP"})
 
 Send = Callable[[Request], httpx.Response]

@@ -1,0 +1,1 @@
+"""Requests byte by byte, as no HTTP library sends them: how they are made, and what their answers have to be."""
