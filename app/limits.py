@@ -23,17 +23,28 @@ class BodyTooLargeError(ServiceError):
         super().__init__(413, f"body: at most {limit // KIB} KiB")
 
 
-class BodyLateError(ServiceError):
+class BodyIncompleteError(ServiceError):
+    """Not all of the body came."""
+
+
+class BodyLateError(BodyIncompleteError):
     """The body did not come in time: 408. The connection is closed: what is still to come would not be a request."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(408, f"body: not complete within {seconds:g} s", {"Connection": "close"})
 
 
+class BodyCutError(BodyIncompleteError):
+    """The client went before the body was complete, or sent what is none: 400, for whoever reads the log."""
+
+    def __init__(self) -> None:
+        super().__init__(400, "body: cut off")
+
+
 class BodyLimit:
     """Raise BodyTooLargeError in whoever reads a body beyond the route's limit, before the whole of it is in memory.
 
-    BodyLateError where the body is not complete in time.
+    BodyIncompleteError where it is not complete in time, or never will be.
     """
 
     def __init__(self, app: ASGIApp, seconds: float) -> None:
@@ -60,6 +71,8 @@ class BodyLimit:
                     message = await receive()
             except TimeoutError as error:
                 raise BodyLateError(self._seconds) from error
+            if message["type"] == "http.disconnect":
+                raise BodyCutError
             more = message.get("more_body", False)
             size += len(message.get("body", b""))
             if size > limit:

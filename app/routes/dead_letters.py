@@ -10,7 +10,7 @@ from app.errors import DependencyUnavailableError, problems
 from app.guard import Guard
 from app.handler import Status
 from app.letter import DeadLetter
-from app.limits import BodyLateError
+from app.limits import BodyIncompleteError
 from app.routes.subscribe import BODY, Reply, body_of, reply
 from app.services import AgentDatabase, AgentMonitor
 
@@ -33,7 +33,7 @@ async def receive_dead_letter(request: Request, database: AgentDatabase, monitor
         letter = DeadLetter.of(delivery)
         await dead_letters.record(database, letter, delivery.partition, delivery.offset)
         monitor.progress.note(delivery, done=True)
-    except (DependencyUnavailableError, BodyLateError) as error:
+    except (DependencyUnavailableError, BodyIncompleteError) as error:
         logger.warning("A dead letter waits: %s", error.detail)
         return reply(Status.RETRY)
     except Exception:

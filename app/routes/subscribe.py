@@ -11,7 +11,7 @@ from app.delivery import Delivery
 from app.errors import problems
 from app.guard import Guard
 from app.handler import Handler, Status
-from app.limits import BodyLateError, BodyTooLargeError
+from app.limits import BodyIncompleteError, BodyTooLargeError
 
 router = APIRouter(tags=["dapr"])
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def reply(status: Status) -> Response:
 
 
 async def body_of(request: Request) -> bytes | None:
-    """Read a delivery's body, None when it is too large to be read. BodyLateError when it does not come in time."""
+    """Read a delivery's body, None when it is too large to be read. BodyIncompleteError when not all of it comes."""
     try:
         return await request.body()
     except BodyTooLargeError:
@@ -57,7 +57,7 @@ async def subscribe(request: Request) -> Response:
     guard.require_delivery(request)
     try:
         body = await body_of(request)
-    except BodyLateError as error:
+    except BodyIncompleteError as error:
         logger.warning("A delivery was cut short: %s", error.detail)
         return reply(Status.RETRY)
     # not by Depends, which is solved anew for each event: with the finished response an eighth of an event's CPU

@@ -8,8 +8,8 @@ import pytest
 
 from acceptance.harness.forgery import Way
 from acceptance.in_cluster import forge
-from tests.app.postgres import free_port
-from tests.app.test_service import ENVIRONMENT, run
+from tests.app.served import Served, served
+from tests.app.test_service import ENVIRONMENT
 from tests.app.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -22,14 +22,21 @@ LENGTH = b'Content-Length: 11\r\n\r\n{"key":"k"}'
 CHUNKED = b'Transfer-Encoding: chunked\r\n\r\n4\r\n{"ke\r\n7\r\ny":"k"}\r\n0\r\n\r\n'
 
 
+TOKEN = b"dapr-api-token: %b\r\n" % ENVIRONMENT["APP_API_TOKEN"].encode()
+
+
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    """The port of an agent that runs as in its container, without any dependency."""
-    port = free_port()
-    process = run(**ENVIRONMENT, APP_PORT=str(port), DAPR_HTTP_PORT="1", DRAIN_SECONDS="0", BODY_TIMEOUT_SECONDS="0.5")
-    yield port
-    process.kill()
-    process.communicate()
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """An agent that runs as in its container, without any dependency."""
+    settings = {"DAPR_HTTP_PORT": "1", "DRAIN_SECONDS": "0", "BODY_TIMEOUT_SECONDS": "0.5"}
+    with served(tmp_path_factory.mktemp("agent"), **ENVIRONMENT | settings) as agent:
+        yield agent
+
+
+@pytest.fixture(scope="module")
+def port(agent: Served) -> int:
+    """The port of that agent."""
+    return agent.port
 
 
 async def exchange(port: int, request: bytes, host: str = "127.0.0.1") -> tuple[bytes, bytes]:
@@ -161,11 +168,23 @@ async def test_a_body_that_is_cut_short_is_a_problem_in_time(port: int, body: by
 
 @pytest.mark.parametrize("route", [b"/subscribe", b"/dead-letters"])
 async def test_a_delivery_that_is_cut_short_is_wanted_again(port: int, route: bytes) -> None:
-    token = b"dapr-api-token: %b\r\n" % ENVIRONMENT["APP_API_TOKEN"].encode()
-    request = b"POST " + route + b" HTTP/1.1\r\nHost: a\r\n" + token + b"Content-Length: 2\r\n\r\n{"
+    request = b"POST " + route + b" HTTP/1.1\r\nHost: a\r\n" + TOKEN + b"Content-Length: 2\r\n\r\n{"
     head, answer = await answer_to(port, request)
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert json.loads(answer) == {"status": "RETRY"}
+
+
+@pytest.mark.parametrize("path", [b"/state", b"/subscribe", b"/dead-letters"])
+async def test_a_body_without_its_end_is_no_error_in_the_log(agent: Served, path: bytes) -> None:
+    await answer_to(agent.port, HEALTH)
+    _, writer = await asyncio.open_connection("127.0.0.1", agent.port)
+    head = b"POST %b HTTP/1.1\r\nHost: a\r\n%bTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n" % (path, TOKEN)
+    writer.write(head)
+    await asyncio.sleep(0.1)
+    writer.close()
+    await writer.wait_closed()
+    await asyncio.sleep(0.2)
+    assert [*agent.errors()] == []
 
 
 async def test_no_way_to_write_a_path_gets_a_forged_event_past_the_guard(port: int) -> None:
