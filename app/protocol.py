@@ -1,18 +1,22 @@
 """HTTP as the server parses it: what cannot be parsed never reaches the application, and is a problem all the same."""
 
-from asyncio import TimerHandle, Transport
+import asyncio
+from asyncio import TimerHandle
 from http import HTTPStatus
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.errors import problem
 
 KIB = 1024
 MAX_HEAD_BYTES = 32 * KIB
-"""Of request line and headers together; what is usual is 8 to 64 KiB."""
+"""Of request line and headers together, and of what stands between pieces of a body; what is usual is 8 to 64 KiB."""
 HEAD_SECONDS = 4.0
 """From the first byte of a request to the end of its headers; clients are promised some answer within 5 s."""
+REST_SECONDS = 4.0
+"""How long a body may go on coming that nobody reads: the request was answered without it."""
 LINGER_SECONDS = 1.0
 """How long a client may go on sending after the last answer: closed while there is something to read, it would be reset
 and that answer lost."""
@@ -25,7 +29,7 @@ class HeadTooLargeError(Exception):
     """Raised into the parser, which must not go on with the request."""
 
 
-class Leaving(Transport):
+class Leaving(asyncio.Transport):
     """What answers are written to: its end is the protocol's to choose."""
 
     def __init__(self, protocol: "Protocol") -> None:
@@ -46,106 +50,189 @@ class Leaving(Transport):
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's own, but for the answer to what is no request, the end, and bounds on what comes before a body."""
+    """uvicorn's own, but for the answer to what is no request, and with bounds on what is no body."""
 
-    _head_bytes: int | None = None
-    """What has come of a request whose headers have no end yet."""
+    _answering: RequestResponseCycle | None = None
+    _is_in_body = False
     _head_timer: TimerHandle | None = None
-    _is_left = False
+    _rest_timer: TimerHandle | None = None
+    _steps = 0
+    """How often a head, a piece of a body or a request began or ended."""
+    _bytes_since_step = 0
+    """Of a header that has no end yet, which is known to the parser alone; but for what came together with the step."""
+    _refusal: bytes | None = None
+    """What is still to be answered, and then nothing more; empty when the answer to it has begun."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Close the connection some time if nothing ever comes."""
+        super().connection_made(transport)
+        self._close_unless_asked(self.timeout_keep_alive)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come; a header that has no end yet is known to the parser alone, so it is counted here."""
-        if self._is_left:
+        """Parse what has come."""
+        if self._refusal is not None:
             return
         self._unset_keepalive_if_required()
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._decline_upgrade(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
-        if self._head_bytes is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse_head()
+        steps = self._steps
+        self._parse(data)
+        is_new = self._steps != steps
+        self._bytes_since_step = 0 if is_new else self._bytes_since_step + len(data)
+        if self._bytes_since_step > MAX_HEAD_BYTES:
+            self._refuse_head()
+        elif self._head_timer is None and not self._is_in_body and self._is_answered:
+            # blank lines alone may come before a request, and are none
+            self._close_unless_asked(self.timeout_keep_alive if is_new else HEAD_SECONDS)
+
+    def _parse(self, data: bytes) -> None:
+        pieces = [memoryview(data)]
+        while pieces and self._refusal is None:
+            piece = pieces.pop()
+            try:
+                self.parser.feed_data(piece)
+            except httptools.HttpParserUpgrade as upgrade:
+                pieces += [piece[upgrade.args[0] :], *self._without_upgrade()]
+            except httptools.HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
 
     def _should_upgrade(self) -> bool:
         """Have the parser's callbacks pass over a request that asks for another protocol: it is parsed once more."""
         return True
 
-    def _decline_upgrade(self, rest: bytes) -> None:
-        """Parse the request as one that did not ask (RFC 9110, 7.8): the parser would leave its body to others."""
+    def _without_upgrade(self) -> list[memoryview]:
+        """The head as if it did not ask (RFC 9110, 7.8), for a new parser: this one would leave its body to others."""
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._refuse(405, "request: this is no proxy")
-            return
+            return []
         line = b"%b %b HTTP/%b\r\n" % (method, self.url, self.parser.get_http_version().encode())
         # without Connection nothing of the others counts, but for the wish to close
         closing = any(name == b"connection" and b"close" in value.lower() for name, value in self.headers)
         headers = [*(h for h in self.headers if h[0] not in UPGRADING), *[(b"connection", b"close")] * closing]
         head = b"".join(b"%b: %b\r\n" % header for header in headers)
         self.parser = httptools.HttpRequestParser(self)
-        self.data_received(line + head + b"\r\n" + rest)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        return [memoryview(line + head + b"\r\n")]
 
     def on_message_begin(self) -> None:
         """Expect the head of a request."""
         super().on_message_begin()
-        self._head_bytes = 0
+        self._steps += 1
         late = f"headers: not complete within {HEAD_SECONDS:g} s"
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, 408, late)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; a trailer is none (RFC 9110, 6.5.1)."""
+        if not self._is_in_body:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Begin with the request."""
         self._end_head()
+        self._steps += 1
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD_BYTES:
             self._refuse_head()
             raise HeadTooLargeError
         super().on_headers_complete()
-        if self.cycle is not None:
-            self.cycle.transport = Leaving(self)
+        self._is_in_body = True
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        cycle.transport = Leaving(self)
+        super()._start_asgi_task(cycle, app)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._steps += 1
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Expect the next request."""
+        self._steps += 1
+        self._is_in_body = False
+        self._end_rest()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or with what refuses it; a body that is still to come may not take for ever."""
+        was_last = not self.pipeline
+        super().on_response_complete()
+        if not was_last or self.transport.is_closing():
+            return
+        if self._refusal is not None:
+            self._send_refusal()
+        elif self._is_in_body:
+            self._rest_timer = self.loop.call_later(REST_SECONDS, self.transport.close)
 
     def leave(self) -> None:
         """Close the connection after the last answer: at once, or when a client that is still sending has read it."""
-        if self.cycle.more_body and not self.transport.is_closing():
-            self._linger()
+        self.pipeline.clear()
+        if self._is_in_body:
+            self._refusal = self._refusal or b""
         else:
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Expect nothing more."""
         self._end_head()
+        self._end_rest()
+        if self._answering is not None:  # uvicorn tells the newest request alone, which may wait for this one
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
 
     def send_400_response(self, msg: str) -> None:
         """Answer with a problem and close the connection."""
         self._refuse(400, f"request: {msg}")
 
+    @property
+    def _is_answered(self) -> bool:
+        """Whether no request that is complete waits for its answer."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _close_unless_asked(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
     def _refuse_head(self) -> None:
         self._refuse(431, f"headers: at most {MAX_HEAD_BYTES // KIB} KiB")
 
     def _refuse(self, status: int, detail: str) -> None:
-        """Answer with a problem, unless another answer is under way, and close the connection."""
+        """Answer with a problem, once what came before is answered, and close the connection."""
         self._end_head()
-        if self._is_left:
+        if self._refusal is not None or self.transport.is_closing():
             return
-        under_way = self.cycle if self.cycle is not None and not self.cycle.response_complete else None
-        if under_way is None or not under_way.response_started:
-            answer = problem(status, detail, {"Connection": "close"})
-            line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
-            head = b"".join(b"%b: %b\r\n" % header for header in answer.raw_headers)
-            self.transport.write(line + head + b"\r\n" + bytes(answer.body))
-        if under_way is not None:
-            under_way.disconnected = True  # nothing more of it is written
-            under_way.message_event.set()
-        self._linger()
+        answer = problem(status, detail, {"Connection": "close"})
+        line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+        head = b"".join(b"%b: %b\r\n" % header for header in answer.raw_headers)
+        self._refusal = line + head + b"\r\n" + bytes(answer.body)
+        if self._give_up() if self._is_in_body else self._is_answered:
+            self._send_refusal()
 
-    def _linger(self) -> None:
-        self._is_left = True
+    def _give_up(self) -> bool:
+        """Answer the request whose body is refused no further; whether everything before it is answered."""
+        cycle = self.cycle
+        if self.pipeline:  # the newest is to the left
+            self.pipeline.popleft()
+            return False
+        if cycle.response_started:
+            self._refusal = b""
+        cycle.disconnected = True
+        cycle.message_event.set()
+        return True
+
+    def _send_refusal(self) -> None:
+        self._unset_keepalive_if_required()
+        if self._refusal:
+            self.transport.write(self._refusal)
         self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _end_head(self) -> None:
-        self._head_bytes = None
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _end_rest(self) -> None:
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+            self._rest_timer = None

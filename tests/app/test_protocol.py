@@ -3,18 +3,27 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from functools import partial
+from time import monotonic
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.server import ServerState
 
 from acceptance.harness.forgery import Way
+from acceptance.harness.wire.answer import answers
 from acceptance.in_cluster import forge
+from app.protocol import Protocol
 from tests.app.served import Served, served
 from tests.app.test_service import ENVIRONMENT
 from tests.app.waiting import until
 
 pytestmark = pytest.mark.anyio
 
+FIVE_S = 5
 HEALTH = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+CLOSED = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n"
 H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
 CLOSING = H2C.replace(b"Upgrade,", b"close, Upgrade,")
@@ -174,15 +183,124 @@ async def test_a_delivery_that_is_cut_short_is_wanted_again(port: int, route: by
     assert json.loads(answer) == {"status": "RETRY"}
 
 
+async def all_of(port: int, *pieces: bytes, pause_s: float = 0.1) -> list[int]:
+    """The statuses of all that is answered to these bytes until the connection is closed, or 20 s are over."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for piece in pieces:
+        writer.write(piece)
+        await asyncio.sleep(pause_s)
+    async with asyncio.timeout(20):
+        got = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return [one.status for one in answers(got, heads=False)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "status"),
+    [
+        (b"junk\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000 + b"\r\n\r\n", 431),
+        (b"CONNECT a:1 HTTP/1.1\r\n\r\n", 405),
+        (b"G", 408),
+    ],
+)
+async def test_what_came_before_a_request_that_is_refused_is_answered_before_it(
+    port: int, bad: bytes, status: int
+) -> None:
+    await answer_to(port, HEALTH)
+    assert await all_of(port, HEALTH * 3 + bad) == [200, 200, 200, status]
+
+
+async def test_a_body_that_is_broken_is_refused_once_what_came_before_is_answered(port: int) -> None:
+    await answer_to(port, HEALTH)
+    broken = b"POST /state HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n"
+    assert await all_of(port, broken) == [400]
+    assert await all_of(port, HEALTH * 3 + broken) == [200, 200, 200, 400]
+
+
+async def test_a_body_that_is_broken_once_it_was_answered_is_answered_once(port: int) -> None:
+    await answer_to(port, HEALTH)
+    head = b"POST /nowhere HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert await all_of(port, head, b"nonsense\r\n") == [404]
+
+
+async def test_a_body_that_nobody_reads_has_to_end_in_time(port: int) -> None:
+    await answer_to(port, HEALTH)
+    began = monotonic()
+    assert await all_of(port, b"POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{") == [404]
+    assert monotonic() - began < FIVE_S
+
+
+async def test_a_connection_is_kept_when_a_body_that_nobody_reads_ends(port: int) -> None:
+    await answer_to(port, HEALTH)
+    head = b"POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"
+    assert await all_of(port, head, b"{}", CLOSED) == [404, 200]
+
+
+async def test_blank_lines_alone_are_not_waited_for(port: int) -> None:
+    await answer_to(port, HEALTH)
+    began = monotonic()
+    assert await all_of(port, b"\r\n\r\n") == []
+    assert monotonic() - began < FIVE_S
+    assert await all_of(port, b"\r\n\r\n", CLOSED) == [200]
+
+
+async def test_a_connection_on_which_nothing_comes_is_closed_some_time() -> None:
+    config = uvicorn.Config(FastAPI(), timeout_keep_alive=1, log_config=None)
+    made = partial(Protocol, config, ServerState(), {})
+    async with await asyncio.get_running_loop().create_server(made, "127.0.0.1", 0) as server:
+        assert await all_of(server.sockets[0].getsockname()[1]) == []
+
+
+async def test_many_requests_to_upgrade_at_once_are_answered(port: int) -> None:
+    await answer_to(port, HEALTH)
+    asking = HEALTH.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+    assert await all_of(port, asking * 2000 + CLOSED) == [200] * 2001
+
+
+async def test_a_large_body_is_not_taken_for_a_part_of_the_next_head(port: int) -> None:
+    await answer_to(port, HEALTH)
+    large = b"POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n" + b"x" * 60_000
+    assert await all_of(port, large + CLOSED[:20], CLOSED[20:]) == [404, 200]
+
+
+async def test_a_trailer_is_no_header(port: int) -> None:
+    await answer_to(port, HEALTH)
+    head = b"POST /publish HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = b'f\r\n{"message":"m"}\r\n0\r\nIdempotency-Key: a b\r\n\r\n'
+    assert await all_of(port, head + body + CLOSED) == [503, 200]
+
+
+@pytest.mark.parametrize("more", [b"a: b\r\n", b"x"], ids=["many", "one without end"])
+async def test_trailers_beyond_their_bound_are_a_431(port: int, more: bytes) -> None:
+    await answer_to(port, HEALTH)
+    head = b"POST /state HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\na: "
+    assert await all_of(port, head, *[more * 30_000] * 3) == [431]
+
+
 @pytest.mark.parametrize("path", [b"/state", b"/subscribe", b"/dead-letters"])
-async def test_a_body_without_its_end_is_no_error_in_the_log(agent: Served, path: bytes) -> None:
+@pytest.mark.parametrize("rest", [b"", b"nonsense\r\n"], ids=["cut off", "broken"])
+async def test_a_body_without_its_end_is_no_error_in_the_log(agent: Served, path: bytes, rest: bytes) -> None:
     await answer_to(agent.port, HEALTH)
     _, writer = await asyncio.open_connection("127.0.0.1", agent.port)
     head = b"POST %b HTTP/1.1\r\nHost: a\r\n%bTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n" % (path, TOKEN)
     writer.write(head)
     await asyncio.sleep(0.1)
+    writer.write(rest)
     writer.close()
     await writer.wait_closed()
+    await asyncio.sleep(0.2)
+    assert [*agent.errors()] == []
+
+
+async def test_who_goes_while_many_requests_wait_is_no_error_in_the_log(agent: Served) -> None:
+    await answer_to(agent.port, HEALTH)
+    for _ in range(20):
+        _, writer = await asyncio.open_connection("127.0.0.1", agent.port)
+        writer.write(HEALTH * 1000)
+        await asyncio.sleep(0.01)
+        writer.transport.abort()
     await asyncio.sleep(0.2)
     assert [*agent.errors()] == []
 
