@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Annotated, TypedDict
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from app.config import CallerSettings, load
 from app.crowd import Crowd
 from app.dapr import Sidecar
 from app.drain import add_drain
-from app.errors import DependencyUnavailableError, ServiceError, add_handlers, problems
+from app.errors import PROBLEM, DependencyUnavailableError, ServiceError, add_handlers, problems
 from app.limits import BodyLimit
 from app.methods import Methods
 from app.services import AgentSidecar, from_state
@@ -77,6 +78,8 @@ async def invoke(request: Request, settings: Settings, sidecar: AgentSidecar) ->
         if (given := request.headers.get("idempotency-key")) is not None:
             error.members["id"] = given
         raise
+    if status >= HTTPStatus.BAD_REQUEST and headers.get("content-type") != PROBLEM:
+        raise refused(settings.agent_app_id, status, body)
     answered = {name: headers[name] for name in FROM_AGENT if name in headers}
     if answered.get("location", "").startswith("/"):
         answered["location"] = f"/invoke{answered['location']}"
@@ -91,6 +94,14 @@ for method in ("GET", "POST", "DELETE"):
         operation_id=f"invoke_{method.lower()}",
         responses=problems(400, 403, 408, 413, 503),
     )
+
+
+def refused(app_id: str, status: int, body: bytes) -> ServiceError:
+    """Tell of an error that is no problem: no service of ours said so, but a sidecar on the way, as of a long path."""
+    told = f"the sidecar answered {status}: {body[:300].decode(errors='replace')}"
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ServiceError(status, f"request: {told}")
+    return DependencyUnavailableError(app_id, told)
 
 
 def target_of(raw_path: bytes, query: str) -> str:

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
 RETRY_AFTER_SECONDS = 2
+PROBLEM = "application/problem+json"
 
 
 class Problem(BaseModel):
@@ -59,12 +60,12 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
     body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail).model_dump() | members
     # ASCII: a detail may quote input that UTF-8 cannot encode
     content = json.dumps(body, default=str)
-    return Response(content, status, headers, "application/problem+json")
+    return Response(content, status, headers, PROBLEM)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's `responses` of a route that may answer with these statuses."""
-    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    content = {PROBLEM: {"schema": Problem.model_json_schema()}}
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 

@@ -117,6 +117,14 @@ async def test_the_answer_is_what_the_agent_said(
     assert response.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(("status", "told"), [(400, 400), (431, 431), (502, 503)])
+async def test_what_only_a_sidecar_says_is_a_problem_too(
+    caller: httpx.AsyncClient, sidecar: StandInSidecar, status: int, told: int
+) -> None:
+    sidecar.invoke_answer = (status, "text/plain; charset=utf-8", b"Request Header Fields Too Large")
+    assert_problem(await caller.get("/invoke/ready"), told, f"the sidecar answered {status}: Request Header")
+
+
 async def test_an_agent_that_cannot_be_reached_is_a_503(caller: httpx.AsyncClient, sidecar: StandInSidecar) -> None:
     sidecar.invoke_answer = (500, "application/json", b'{"errorCode":"ERR_DIRECT_INVOKE","message":"no address"}')
     assert_problem(await caller.get("/invoke/ready"), 503, "fastapi-dapr-agent", "ERR_DIRECT_INVOKE")
