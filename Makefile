@@ -69,8 +69,8 @@ acceptance-controls: $(VENV)/installed ## break the system in every declared way
 	$(VENV)/bin/python -m acceptance.controls
 
 .PHONY: fuzz
-fuzz: $(VENV)/installed ## 19,000 requests of bad input, in process
-	FUZZ_REQUESTS=19000 $(VENV)/bin/pytest tests/app/fuzz
+fuzz: $(VENV)/installed ## 19,000 requests of bad input in process, and 5,000 connections byte by byte
+	FUZZ_REQUESTS=19000 FUZZ_BYTES=5000 $(VENV)/bin/pytest tests/app/fuzz
 
 .PHONY: lint
 lint: $(VENV)/installed build/checkov/installed render ## ruff, mypy, yamllint, shellcheck, checkov

@@ -9,15 +9,13 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 from schemathesis import GenerationMode
 
-from acceptance.harness import bad_input, route
+from acceptance.harness import bad_input
 from acceptance.harness.request import Request
-from app.config import Settings
-from app.main import create_app
 from tests.app.fuzz import strategies
 from tests.app.fuzz.agent import FuzzedAgent
+from tests.app.fuzz.document import DOCUMENT, ROUTES
 from tests.app.fuzz.schema import request_of
 
 # the agent's thread and schemathesis's own ids use the module, the inputs do not
@@ -25,17 +23,6 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning"
 )
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "1000"))
-DOCUMENT = create_app(
-    Settings(
-        app_api_token=SecretStr("token"),
-        postgres_host="database",
-        postgres_user="user",
-        postgres_password=SecretStr("secret"),
-        postgres_database="db",
-        kafka_brokers="b:1",
-    )
-).openapi()
-ROUTES = route.routes(DOCUMENT)
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 ONCE = len(ROUTES) * len(bad_input.CLASSES)
 NAMED = list(islice(bad_input.cases(ROUTES), max(ONCE, REQUESTS // 4)))
