@@ -1,4 +1,4 @@
-"""What one lock, one crowd, or one header takes: a share, and never what the others need."""
+"""What one lock, one crowd, one header, or any bytes take: a share, and never what the others need."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from acceptance.conftest import Bound, Measure
-from acceptance.harness import system
+from acceptance.harness import route, system
 from acceptance.harness.api import Api
 from acceptance.harness.audit import Audit
 from acceptance.harness.catalogue import Entry, proves
@@ -19,12 +19,17 @@ from acceptance.harness.memory import mebibytes
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.wire.case import as_lines
+from acceptance.harness.wire.cases import cases
+from acceptance.harness.wire.verdict import LONGEST_S, SERVER_ERROR, UNAVAILABLE, Outcome, judge
+from acceptance.harness.workload import serving_pod
 from acceptance.scenarios.conftest import MeasureBalances
 
 PER_SECOND = 10
 BACKENDS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fastapi-dapr-agent'"
 TIMES = 3
 ANSWERED_S = 30
+SEED, SHOWN, AT_ONCE = 1, 5, 20
 ENDLESS = ({"pause_s": 0, "piece": 65536}, {"pause_s": 0.5, "piece": 16})
 
 
@@ -126,3 +131,27 @@ def test_headers_without_an_end_are_refused_in_time(
     expect(statuses[0] <= {431, 0} and statuses[1] == {408}, "431 or an end of many bytes, 408 of few", statuses)
     measure("slowest_s", max(one["seconds"] for answers in found for one in answers))
     measure("taken_mib", max(one["bytes"] for answers in found for one in answers) / 2**20)
+
+
+@proves("scenario-44-bytes")
+@pytest.mark.usefixtures("memory")
+def test_no_bytes_do_harm(
+    entry: Entry, cluster: Cluster, agent: Api, app_token: str, toolbox: Toolbox, measure: Measure
+) -> None:
+    routes = route.routes(agent.json("GET", "/openapi.json"))
+    found = []
+    for name, prefix, count in ((system.AGENT, "", entry.times), (system.CALLER, "/invoke", entry.times // 2)):
+        pod = serving_pod(cluster, system.NAMESPACE, name)
+        chosen = list(cases(routes, SEED, count, prefix))
+        wanted = {"host": pod.ip, "port": system.APP_PORT, "at_once": AT_ONCE, "seconds": LONGEST_S}
+        told = toolbox.run("wire", json.dumps(wanted), stdin=as_lines(chosen, app_token), timeout_s=4 * ANSWERED_S)
+        found += [(name, case, judge(case, Outcome.of(one))) for case, one in zip(chosen, told, strict=True)]
+
+    found.sort(key=lambda one: -one[2].status)
+    wrong = [f"{name}: {one.complaint}\n{case.told}" for name, case, one in found if one.complaint]
+    expect(not wrong, "every outcome as promised", f"{len(wrong)} not so\n" + "\n".join(wrong[:SHOWN]))
+    statuses = [one.status for _, _, one in found]
+    measure("connections", len(found))
+    measure("unavailable", statuses.count(UNAVAILABLE))
+    measure("server_errors", sum(status >= SERVER_ERROR and status != UNAVAILABLE for status in statuses))
+    measure("slowest_s", max(one.seconds for _, _, one in found))
