@@ -133,7 +133,7 @@ class Protocol(HttpToolsProtocol):
             self._refuse_head()
             raise HeadTooLargeError
         super().on_headers_complete()
-        self._is_in_body = True
+        self._is_in_body = not self.parser.should_upgrade()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
@@ -146,10 +146,14 @@ class Protocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Expect the next request."""
+        """Expect the next request, unless there is to be none: a trailer may say so, and the parser takes no other."""
         self._steps += 1
-        self._is_in_body = False
         self._end_rest()
+        if self._is_in_body and not self.parser.should_keep_alive():
+            self.cycle.keep_alive = False
+            if self.cycle.response_complete:
+                self.transport.close()
+        self._is_in_body = False
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

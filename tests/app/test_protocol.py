@@ -272,6 +272,14 @@ async def test_a_trailer_is_no_header(port: int) -> None:
     assert await all_of(port, head + body + CLOSED) == [503, 200]
 
 
+async def test_a_trailer_that_says_close_is_the_end(port: int) -> None:
+    await answer_to(port, HEALTH)
+    head = b"POST /nowhere HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = b"2\r\n{}\r\n0\r\nConnection: close\r\n\r\n"
+    assert await all_of(port, head + body) == [404]
+    assert await all_of(port, head, body) == [404]
+
+
 @pytest.mark.parametrize("more", [b"a: b\r\n", b"x"], ids=["many", "one without end"])
 async def test_trailers_beyond_their_bound_are_a_431(port: int, more: bytes) -> None:
     await answer_to(port, HEALTH)
