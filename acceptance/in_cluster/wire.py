@@ -20,7 +20,7 @@ from typing import Any
 
 LAST = b"GET /health HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n"
 LASTS = 3
-QUIET_S = 0.2
+QUIET_S, UNHEARD_S = 0.2, 1.0
 RESET = struct.pack("ii", 1, 0)
 
 
@@ -34,6 +34,7 @@ class Connection(asyncio.Protocol):
         self.gone = asyncio.Event()
         self._sent = time.monotonic()
         self._is_heard = True
+        self._asked = 0.0
         self._ended, self._writable = asyncio.Event(), asyncio.Event()
         self._writable.set()
 
@@ -91,6 +92,14 @@ class Connection(asyncio.Protocol):
             self._finish("late")
         self._sent, self._is_heard = time.monotonic(), False
 
+    async def _ask(self, seconds: float) -> None:
+        """Ask for the end; what was not heard since the last byte stays to be waited for from then on."""
+        sent, was_heard = self._sent, self._is_heard
+        await self._send(LAST, seconds)
+        self._asked = time.monotonic()
+        if not was_heard and not self.end:
+            self._sent = sent
+
     def _leave(self, *, with_reset: bool) -> None:
         self._finish("left")
         if with_reset:
@@ -106,10 +115,10 @@ class Connection(asyncio.Protocol):
                     await self._ended.wait()
             if self.end or len(self.got) != seen:
                 continue
-            # the answer may have come before the last of what was sent
-            if self.got and asks and (self._is_heard or asks == LASTS):
+            # what was sent last may be a part of what is answered already, and so may be what asks for the end
+            if self.got and asks and (self._is_heard or time.monotonic() - self._asked > UNHEARD_S):
                 asks -= 1
-                await self._send(LAST, seconds)
+                await self._ask(seconds)
             elif time.monotonic() - self._sent > seconds:
                 self._finish("late")
 

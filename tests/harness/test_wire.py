@@ -73,9 +73,9 @@ def saying(answer: bytes, then_s: float = 0.0) -> Serve:
     return serve
 
 
-async def outcome_of(case: Case, serve: Serve) -> Outcome:
+async def outcome_of(case: Case, serve: Serve, longest_s: float = LONGEST_S) -> Outcome:
     async with serving(serve) as port:
-        wanted = {"host": "127.0.0.1", "port": port, "at_once": 1, "seconds": LONGEST_S}
+        wanted = {"host": "127.0.0.1", "port": port, "at_once": 1, "seconds": longest_s}
         (told,) = await wire.run(wanted, packed([case]))
     return Outcome.of(told)
 
@@ -162,6 +162,18 @@ async def test_an_answer_may_come_before_the_last_bytes() -> None:
 
     case = Case(1, 2, "slow", Script((ASKED, 0.05, b"[]")))
     assert judge(case, await outcome_of(case, serve)).complaint == ""
+
+
+async def test_what_asks_for_the_end_may_be_taken_for_a_part_of_what_was_answered() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        for _ in range(2):
+            await reader.readuntil(b"Connection: close\r\n\r\n")
+
+    outcome = await outcome_of(GET, serve, longest_s=5)
+    assert judge(GET, outcome).complaint == ""
+    assert outcome.seconds > wire.UNHEARD_S
 
 
 @pytest.mark.parametrize(
