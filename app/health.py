@@ -16,12 +16,12 @@ from app.dependency import CheckFailedError, Dependency
 from app.errors import DependencyUnavailableError
 from app.guard import ESTRANGED, Guard
 from app.progress import Progress
-from app.recovery import TRIES, Recovery, missing_from
+from app.recovery import Recovery, missing_from
 
 logger = logging.getLogger(__name__)
 ABOUT_KAFKA = {"pubsub", "events"}
 GIVEN_UP = (
-    f"; {TRIES} restarts of the sidecar were in vain, there will be no more: its log says why, "
+    "; a restart of the sidecar was in vain, there will be no more: its log says why, "
     "and what is mended it loads by itself, or with a new pod"
 )
 HELD = "the sidecar is given the time to unsubscribe before it subscribes anew"
@@ -143,7 +143,7 @@ class Monitor:
             raise CheckFailedError(ESTRANGED, kafka_only=True)
         if self._missing:
             kafka_only = all("pubsub" in backends for backends in self._missing.values())
-            given_up = GIVEN_UP if self._recovery.in_vain(self._missing) >= TRIES else ""
+            given_up = GIVEN_UP if self._recovery.is_in_vain(self._missing) else ""
             names = ", ".join(self._missing)
             raise CheckFailedError(f"not loaded by the sidecar: {names}{given_up}", kafka_only=kafka_only)
 

@@ -8,7 +8,6 @@ from app.dapr import PUBSUB, STATESTORE, SUBSCRIPTIONS
 
 SUBSCRIBING_GRACES = 5
 """Where subscriptions alone are missing, the sidecar first has to find that this replica can apply events again."""
-TRIES = 2
 
 
 class Recovery:
@@ -16,8 +15,8 @@ class Recovery:
 
     The kubelet delays a second restart, and each one after it for longer. So none is spent while another would have to
     follow, nor for a Component whose backend was there all the while: that one was deleted, and the sidecar loads it by
-    itself when it is put back. What is still missing after `interval_seconds` is worth a try all the same, and another
-    one after twice that time; a further one would take from what works, and cure nothing.
+    itself when it is put back. What is still missing after `interval_seconds` is worth one try all the same; another
+    would take from what works for longer, and cure nothing.
     """
 
     def __init__(self, grace_seconds: float, interval_seconds: float) -> None:
@@ -25,12 +24,11 @@ class Recovery:
         self._interval_seconds = interval_seconds
         self._curable_since: float | None = None
         self._was_away: set[str] = set()
-        self._lacked: set[str] = set()
-        self._tries = 0
+        self._tried_for: set[str] = set()
 
-    def in_vain(self, missing: Collection[str]) -> int:
-        """Return how many restarts have left missing what is missing; after `TRIES` no more are spent."""
-        return self._tries if self._lacked.intersection(missing) else 0
+    def is_in_vain(self, missing: Collection[str]) -> bool:
+        """Return whether something was tried for and is missing still: no more restarts are spent then."""
+        return bool(self._tried_for.intersection(missing))
 
     def is_due(self, missing: Mapping[str, AbstractSet[str]] | None, away: AbstractSet[str], now: float) -> bool:
         """Return whether to restart the sidecar now.
@@ -40,7 +38,7 @@ class Recovery:
         """
         if missing is not None and not missing:
             self._was_away.clear()
-            self._lacked.clear()
+            self._tried_for.clear()
         self._was_away |= away
         backends = set().union(*(missing or {}).values())
         if not backends or backends & away:
@@ -49,13 +47,13 @@ class Recovery:
         if self._curable_since is None:
             self._curable_since = now
         graces = 1 if any(name.startswith("component") for name in missing or ()) else SUBSCRIBING_GRACES
-        was_away, tries = bool(backends & self._was_away), self.in_vain(missing or ())
-        patience = self._grace_seconds * graces if was_away else self._interval_seconds * 2**tries
-        if now - self._curable_since < patience or (tries >= TRIES and not was_away):
+        was_away = bool(backends & self._was_away)
+        patience = self._grace_seconds * graces if was_away else self._interval_seconds
+        if now - self._curable_since < patience or (not was_away and self.is_in_vain(missing or ())):
             return False
         self._curable_since = now
         self._was_away.clear()
-        self._lacked, self._tries = set(missing or ()), 1 if was_away else tries + 1
+        self._tried_for = set() if was_away else set(missing or ())
         return True
 
 
