@@ -62,6 +62,8 @@ class Protocol(HttpToolsProtocol):
     """Of a header that has no end yet, which is known to the parser alone; but for what came together with the step."""
     _refusal: bytes | None = None
     """What is still to be answered, and then nothing more; empty when the answer to it has begun."""
+    _is_left = False
+    """Whether nothing more is written."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Close the connection some time if nothing ever comes."""
@@ -120,11 +122,6 @@ class Protocol(HttpToolsProtocol):
         late = f"headers: not complete within {HEAD_SECONDS:g} s"
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, 408, late)
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; a trailer is none (RFC 9110, 6.5.1)."""
-        if not self._is_in_body:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """Begin with the request."""
         self._end_head()
@@ -133,7 +130,9 @@ class Protocol(HttpToolsProtocol):
             self._refuse_head()
             raise HeadTooLargeError
         super().on_headers_complete()
-        self._is_in_body = not self.parser.should_upgrade()
+        if not self.parser.should_upgrade():
+            self._is_in_body = True
+            self.headers = []  # of what comes now: trailers, which are no headers (RFC 9110, 6.5.1)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
@@ -160,7 +159,7 @@ class Protocol(HttpToolsProtocol):
         """Go on with the next request, or with what refuses it; a body that is still to come may not take for ever."""
         was_last = not self.pipeline
         super().on_response_complete()
-        if not was_last or self.transport.is_closing():
+        if not was_last or self._is_left or self.transport.is_closing():
             return
         if self._refusal is not None:
             self._send_refusal()
@@ -170,8 +169,9 @@ class Protocol(HttpToolsProtocol):
     def leave(self) -> None:
         """Close the connection after the last answer: at once, or when a client that is still sending has read it."""
         self.pipeline.clear()
-        if self._is_in_body:
-            self._refusal = self._refusal or b""
+        self._refusal = b""
+        if self._is_in_body and not self.transport.is_closing():
+            self._send_refusal()
         else:
             self.transport.close()
 
@@ -225,6 +225,7 @@ class Protocol(HttpToolsProtocol):
         return True
 
     def _send_refusal(self) -> None:
+        self._is_left = True
         self._unset_keepalive_if_required()
         if self._refusal:
             self.transport.write(self._refusal)

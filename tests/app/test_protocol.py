@@ -9,6 +9,7 @@ from time import monotonic
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from acceptance.harness.forgery import Way
@@ -251,6 +252,22 @@ async def test_a_connection_on_which_nothing_comes_is_closed_some_time() -> None
     made = partial(Protocol, config, ServerState(), {})
     async with await asyncio.get_running_loop().create_server(made, "127.0.0.1", 0) as server:
         assert await all_of(server.sockets[0].getsockname()[1]) == []
+
+
+async def test_an_answer_that_breaks_off_ends_the_connection_of_who_is_still_sending() -> None:
+    async def broken(scope: Scope, _: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            raise ValueError
+
+    made = partial(Protocol, uvicorn.Config(broken, log_config=None, lifespan="off"), ServerState(), {})
+    async with await asyncio.get_running_loop().create_server(made, "127.0.0.1", 0) as server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert (await reader.read()).startswith(b"HTTP/1.1 200 OK\r\n")
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_many_requests_to_upgrade_at_once_are_answered(port: int) -> None:
