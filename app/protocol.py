@@ -17,6 +17,8 @@ HEAD_SECONDS = 4.0
 """From the first byte of a request to the end of its headers; clients are promised some answer within 5 s."""
 REST_SECONDS = 4.0
 """How long a body may go on coming that nobody reads: the request was answered without it."""
+READ_SECONDS = 10.0
+"""How long a client may take to read so much of an answer that there is room for more: it has a place meanwhile."""
 LINGER_SECONDS = 1.0
 """How long a client may go on sending after the last answer: closed while there is something to read, it would be reset
 and that answer lost."""
@@ -25,7 +27,7 @@ and that answer lost."""
 UPGRADING = {b"upgrade", b"connection", b"http2-settings"}
 
 
-class HeadTooLargeError(Exception):
+class RefusedError(Exception):
     """Raised into the parser, which must not go on with the request."""
 
 
@@ -54,8 +56,6 @@ class Protocol(HttpToolsProtocol):
 
     _answering: RequestResponseCycle | None = None
     _is_in_body = False
-    _head_timer: TimerHandle | None = None
-    _rest_timer: TimerHandle | None = None
     _steps = 0
     """How often a head, a piece of a body or a request began or ended."""
     _bytes_since_step = 0
@@ -68,6 +68,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Close the connection some time if nothing ever comes."""
         super().connection_made(transport)
+        self._timers: dict[str, TimerHandle] = {}
         self._close_unless_asked(self.timeout_keep_alive)
 
     def data_received(self, data: bytes) -> None:
@@ -81,7 +82,7 @@ class Protocol(HttpToolsProtocol):
         self._bytes_since_step = 0 if is_new else self._bytes_since_step + len(data)
         if self._bytes_since_step > MAX_HEAD_BYTES:
             self._refuse_head()
-        elif self._head_timer is None and not self._is_in_body and self._is_answered:
+        elif "head" not in self._timers and not self._is_in_body and self._is_answered:
             # blank lines alone may come before a request, and are none
             self._close_unless_asked(self.timeout_keep_alive if is_new else HEAD_SECONDS)
 
@@ -120,15 +121,19 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self._steps += 1
         late = f"headers: not complete within {HEAD_SECONDS:g} s"
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, 408, late)
+        self._timers["head"] = self.loop.call_later(HEAD_SECONDS, self._refuse, 408, late)
 
     def on_headers_complete(self) -> None:
         """Begin with the request."""
-        self._end_head()
+        self._end("head")
         self._steps += 1
+        hosts = sum(name == b"host" for name, _ in self.headers)
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD_BYTES:
             self._refuse_head()
-            raise HeadTooLargeError
+        elif hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+            self._refuse(400, f"Host: expected once, found {hosts} times")  # RFC 9112, 3.2
+        if self._refusal is not None:
+            raise RefusedError
         super().on_headers_complete()
         if not self.parser.should_upgrade():
             self._is_in_body = True
@@ -147,7 +152,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Expect the next request, unless there is to be none: a trailer may say so, and the parser takes no other."""
         self._steps += 1
-        self._end_rest()
+        self._end("rest")
         if self._is_in_body and not self.parser.should_keep_alive():
             self.cycle.keep_alive = False
             if self.cycle.response_complete:
@@ -164,7 +169,17 @@ class Protocol(HttpToolsProtocol):
         if self._refusal is not None:
             self._send_refusal()
         elif self._is_in_body:
-            self._rest_timer = self.loop.call_later(REST_SECONDS, self.transport.close)
+            self._timers["rest"] = self.loop.call_later(REST_SECONDS, self.transport.close)
+
+    def pause_writing(self) -> None:
+        """Wait until the client has read; one that does not is left."""
+        super().pause_writing()
+        self._timers["read"] = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on with the answer."""
+        self._end("read")
+        super().resume_writing()
 
     def leave(self) -> None:
         """Close the connection after the last answer: at once, or when a client that is still sending has read it."""
@@ -177,8 +192,8 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Expect nothing more."""
-        self._end_head()
-        self._end_rest()
+        for name in [*self._timers]:
+            self._end(name)
         if self._answering is not None:  # uvicorn tells the newest request alone, which may wait for this one
             self._answering.disconnected = True
             self._answering.message_event.set()
@@ -202,7 +217,7 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, detail: str) -> None:
         """Answer with a problem, once what came before is answered, and close the connection."""
-        self._end_head()
+        self._end("head")
         if self._refusal is not None or self.transport.is_closing():
             return
         answer = problem(status, detail, {"Connection": "close"})
@@ -232,12 +247,6 @@ class Protocol(HttpToolsProtocol):
         self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
-    def _end_head(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _end_rest(self) -> None:
-        if self._rest_timer is not None:
-            self._rest_timer.cancel()
-            self._rest_timer = None
+    def _end(self, timer: str) -> None:
+        if timer in self._timers:
+            self._timers.pop(timer).cancel()

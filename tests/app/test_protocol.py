@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from functools import partial
 from time import monotonic
@@ -155,6 +156,34 @@ async def test_the_last_answer_reaches_a_client_that_is_still_sending(port: int,
     assert json.loads(body)["status"] in {404, 413}
 
 
+@pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n"], ids=["none", "two"])
+async def test_a_request_that_names_no_host_or_two_is_refused(port: int, hosts: bytes) -> None:
+    head, body = await answer_to(port, b"GET /health HTTP/1.1\r\n" + hosts + b"\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body)["detail"].startswith("Host: expected once")
+
+
+async def test_a_client_that_reads_nothing_keeps_its_place_for_no_longer_than_10_s(port: int) -> None:
+    await answer_to(port, HEALTH)
+    deaf = socket.socket()
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.settimeout(0)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(deaf, ("127.0.0.1", port))
+    page = b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n"
+    await loop.sock_sendall(deaf, page * 10)
+
+    async def is_cut() -> bool:
+        try:
+            await loop.sock_sendall(deaf, b"\r\n")
+        except ConnectionError:
+            return True
+        return False
+
+    await until("the connection to be cut", is_cut, bool, 30)
+    deaf.close()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 async def test_both_address_families_are_served(port: int, host: str) -> None:
     await answer_to(port, HEALTH)
@@ -202,7 +231,7 @@ async def all_of(port: int, *pieces: bytes, pause_s: float = 0.1) -> list[int]:
     [
         (b"junk\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000 + b"\r\n\r\n", 431),
-        (b"CONNECT a:1 HTTP/1.1\r\n\r\n", 405),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 405),
         (b"G", 408),
     ],
 )
