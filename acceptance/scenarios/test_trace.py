@@ -46,6 +46,7 @@ def test_one_trace_reaches_the_topic_the_log_and_the_dead_letter(
     within: Within,
 ) -> None:
     system.until_steady(cluster, agent, waiting)
+    within("reached_s", "/invoke/health to be answered", partial(system.reached, caller, "/invoke/health"))
     ends, letters = topic.offsets(), dead_letters.offsets()
     headers = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01", "tracestate": STATE}
     at_once, queued, given_up = uuid4().hex, uuid4().hex, uuid4().hex
