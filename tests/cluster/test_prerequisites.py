@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from cluster import __main__ as commands
-from cluster import debian, tools
+from cluster import debian, servers, tools
 from tests.clients.test_clients import INSTALL
 
 
@@ -27,5 +27,6 @@ def test_what_is_there_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(shutil, "which", lambda program: f"/usr/bin/{program}")
     monkeypatch.setattr(debian, "can_install", lambda: True)
     monkeypatch.setattr(debian, "install", installed.extend)
+    monkeypatch.setattr(servers, "missing", list)
     commands.prerequisites()
     assert set(installed) <= {"postgresql"}
