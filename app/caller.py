@@ -8,17 +8,12 @@ from typing import Annotated, TypedDict
 from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi_offline import FastAPIOffline
 
-from app import __version__
 from app.config import CallerSettings, load
-from app.crowd import Crowd
 from app.dapr import Sidecar
-from app.drain import add_drain
-from app.errors import PROBLEM, DependencyUnavailableError, ServiceError, add_handlers, problems
-from app.limits import BodyLimit
-from app.methods import Methods
+from app.errors import PROBLEM, DependencyUnavailableError, ServiceError, problems
 from app.services import AgentSidecar, from_state
+from app.web import make_app
 
 SERVICE = "fastapi-dapr-caller"
 TO_AGENT = ("content-type", "idempotency-key", "prefer", "traceparent", "tracestate")
@@ -125,12 +120,6 @@ def create_app(settings: CallerSettings | None = None) -> FastAPI:
         async with Sidecar(settings) as sidecar:
             yield {"settings": settings, "sidecar": sidecar}
 
-    # its /docs brings along what the page needs: a browser may be where there is no internet
-    app = FastAPIOffline(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False, redoc_url=None)
-    app.add_middleware(BodyLimit, seconds=settings.body_timeout_seconds)
-    app.add_middleware(Methods)
-    app.add_middleware(Crowd, at_once=settings.requests_at_once, wait_seconds=settings.place_timeout_seconds)
-    add_drain(app)
-    add_handlers(app)
+    app = make_app(SERVICE, settings, lifespan)
     app.include_router(router)
     return app

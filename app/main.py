@@ -4,27 +4,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi_offline import FastAPIOffline
 
-from app import SERVICE, __version__
+from app import SERVICE
 from app.broker import Broker
 from app.config import Settings, load
-from app.crowd import Crowd
 from app.dapr import Sidecar
 from app.database import Database
-from app.drain import add_drain
-from app.errors import add_handlers
 from app.group import Group
 from app.handler import Handler
 from app.health import Monitor
 from app.kafka import Kafka
-from app.limits import BodyLimit
-from app.methods import Methods
 from app.publisher import Publisher
 from app.relay import Relay
 from app.retention import Retention
 from app.routes import ROUTERS
 from app.services import State
+from app.web import make_app
 
 CHECKED_STATEMENTS = 20
 
@@ -61,13 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 "publisher": publisher,
             }
 
-    # its /docs brings along what the page needs: a browser may be where there is no internet
-    app = FastAPIOffline(title=SERVICE, version=__version__, lifespan=lifespan, redirect_slashes=False, redoc_url=None)
-    app.add_middleware(BodyLimit, seconds=settings.body_timeout_seconds)
-    app.add_middleware(Methods)
-    app.add_middleware(Crowd, at_once=settings.requests_at_once, wait_seconds=settings.place_timeout_seconds)
-    add_drain(app)
-    add_handlers(app)
+    app = make_app(SERVICE, settings, lifespan)
     for router in ROUTERS:
         app.include_router(router)
     return app
