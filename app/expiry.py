@@ -2,8 +2,18 @@
 
 from typing import NamedTuple
 
-# A record is gone when its partition's log begins behind it, or has begun anew and not come so far. Of a partition that
-# is not known nothing is gone.
+
+def gone(topic: str, partition: str, offset: str) -> str:
+    """Make the condition that a record is gone; of a partition that is not known nothing is.
+
+    Its partition's log begins behind it, or has begun anew and not come so far.
+    """
+    return f"""EXISTS (
+            SELECT FROM log WHERE topic = {topic} AND number = {partition}
+                AND NOT (first <= {offset} AND {offset} < past)
+        )"""
+
+
 LOG = """
 WITH log AS (
     SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[]) AS log (topic, number, first, past)
@@ -12,21 +22,17 @@ WITH log AS (
 )
 """
 # What the outbox has, or a replay could send, stays known, whatever its row is called (app/events.py, `other_row`).
-EVENTS = """
+EVENTS = f"""
 , coming AS (
     SELECT names.source, id FROM outbox, names UNION ALL SELECT coalesce(source, ''), id FROM dead_letters
 )
 DELETE FROM processed_events WHERE id IN (
     SELECT id FROM processed_events AS event, names
     WHERE applied_at < before
-        AND ("partition" IS NULL OR EXISTS (
-            SELECT FROM log WHERE topic = events AND number = event."partition"
-                AND NOT (first <= event."offset" AND event."offset" < past)
-        ))
+        AND ("partition" IS NULL OR {gone("events", 'event."partition"', 'event."offset"')})
         AND NOT EXISTS (
             SELECT FROM jsonb_each_text(event.redelivered) AS again (place, "offset")
-            LEFT JOIN log ON topic = events AND number = place::integer
-            WHERE number IS NULL OR (first <= again."offset"::bigint AND again."offset"::bigint < past)
+            WHERE NOT {gone("events", "place::integer", 'again."offset"::bigint')}
         )
         AND NOT EXISTS (SELECT FROM coming WHERE coming.id = event.id)
         AND NOT EXISTS (
@@ -35,35 +41,29 @@ DELETE FROM processed_events WHERE id IN (
         )
     LIMIT (SELECT batch FROM names) FOR UPDATE OF event SKIP LOCKED
 )
-"""
-FAILURES = """
+"""  # noqa: S608 - made of the lines above
+
+FAILURES = f"""
 DELETE FROM failed_events WHERE (id, digest) IN (
     SELECT id, digest FROM failed_events AS event, names
     WHERE last_failed_at < before
-        AND ("partition" IS NULL OR EXISTS (
-            SELECT FROM log WHERE topic = events AND number = event."partition"
-                AND NOT (first <= event."offset" AND event."offset" < past)
-        ))
+        AND ("partition" IS NULL OR {gone("events", 'event."partition"', 'event."offset"')})
         AND NOT EXISTS (SELECT FROM outbox WHERE outbox.id = event.id)
     LIMIT (SELECT batch FROM names) FOR UPDATE OF event SKIP LOCKED
 )
-"""
+"""  # noqa: S608 - made of the lines above
+
 # As long as the original can come again, its letter says that it may have been replayed.
-LETTERS = """
+LETTERS = f"""
 DELETE FROM dead_letters WHERE position IN (
     SELECT position FROM dead_letters AS letter, names
     WHERE greatest(recorded_at, replayed_at) < before
-        AND EXISTS (
-            SELECT FROM log WHERE topic = letters AND number = letter_partition
-                AND NOT (first <= letter_offset AND letter_offset < past)
-        )
-        AND ("partition" IS NULL OR EXISTS (
-            SELECT FROM log WHERE topic = split_part(position, '/', 1) AND number = letter."partition"
-                AND NOT (first <= letter."offset" AND letter."offset" < past)
-        ))
+        AND {gone("letters", "letter_partition", "letter_offset")}
+        AND ("partition" IS NULL OR {gone("split_part(position, '/', 1)", 'letter."partition"', 'letter."offset"')})
     LIMIT (SELECT batch FROM names) FOR UPDATE OF letter SKIP LOCKED
 )
-"""
+"""  # noqa: S608 - made of the lines above
+
 EFFECTS = """
 DELETE FROM effects WHERE number IN (
     SELECT effects.number FROM effects, names WHERE applied_at < before

@@ -81,12 +81,13 @@ async def left(sql: asyncpg.Connection) -> set[str]:
     return {table for table, count in counts.items() if count}
 
 
-async def test_what_is_old_and_gone_is_deleted(
-    agent: httpx.AsyncClient, broker: StandInBroker, sql: asyncpg.Connection, keeper: Retention
+@pytest.mark.parametrize("offsets", [range(18, 20), range(17)], ids=["passed it", "began anew"])
+async def test_what_is_old_and_whose_log_has_it_no_more_is_deleted(
+    agent: httpx.AsyncClient, broker: StandInBroker, sql: asyncpg.Connection, keeper: Retention, offsets: range
 ) -> None:
     await deliver(agent, cloud_event({"message": "m"}), 3, 17)
     await pass_a_minute(sql)
-    log(broker, EVENTS, 18, 20)
+    log(broker, EVENTS, offsets.start, offsets.stop)
     await look(keeper)
     assert await left(sql) == set()
 
@@ -110,16 +111,6 @@ async def test_an_event_stays_while_kafka_has_its_record(
     await look(keeper)
     await deliver(agent, event, 3, 17)
     assert await sql.fetchval("SELECT count FROM totals WHERE key = ''") == 1, "it took effect twice"
-
-
-async def test_an_event_goes_whose_log_began_anew(
-    agent: httpx.AsyncClient, broker: StandInBroker, sql: asyncpg.Connection, keeper: Retention
-) -> None:
-    await deliver(agent, cloud_event({"message": "m"}), 3, 17)
-    await pass_a_minute(sql)
-    log(broker, EVENTS, 0, 17)
-    await look(keeper)
-    assert await left(sql) == set()
 
 
 async def test_an_event_stays_while_kafka_has_its_record_once_more(
