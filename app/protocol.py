@@ -27,7 +27,7 @@ and that answer lost."""
 UPGRADING = {b"upgrade", b"connection", b"http2-settings"}
 
 
-class RefusedError(Exception):
+class HeadRefusedError(Exception):
     """Raised into the parser, which must not go on with the request."""
 
 
@@ -133,7 +133,7 @@ class Protocol(HttpToolsProtocol):
         elif hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
             self._refuse(400, f"Host: expected once, found {hosts} times")  # RFC 9112, 3.2
         if self._refusal is not None:
-            raise RefusedError
+            raise HeadRefusedError
         super().on_headers_complete()
         if not self.parser.should_upgrade():
             self._is_in_body = True

@@ -39,21 +39,22 @@ class Recovery:
         if missing is not None and not missing:
             self._was_away.clear()
             self._tried_for.clear()
+        missing = missing or {}
         self._was_away |= away
-        backends = set().union(*(missing or {}).values())
+        backends = set().union(*missing.values())
         if not backends or backends & away:
             self._curable_since = None
             return False
         if self._curable_since is None:
             self._curable_since = now
-        graces = 1 if any(name.startswith("component") for name in missing or ()) else SUBSCRIBING_GRACES
+        graces = 1 if any(name.startswith("component") for name in missing) else SUBSCRIBING_GRACES
         was_away = bool(backends & self._was_away)
         patience = self._grace_seconds * graces if was_away else self._interval_seconds
-        if now - self._curable_since < patience or (not was_away and self.is_in_vain(missing or ())):
+        if now - self._curable_since < patience or (not was_away and self.is_in_vain(missing)):
             return False
         self._curable_since = now
         self._was_away.clear()
-        self._tried_for = set() if was_away else set(missing or ())
+        self._tried_for = set() if was_away else set(missing)
         return True
 
 
