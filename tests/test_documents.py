@@ -5,25 +5,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
-from app.config import Settings
 from app.database import OLDEST
-from app.main import create_app
 from cluster.servers import SHA256
 from images.recipe import parts
+from tests.app.fuzz.document import DOCUMENT
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
-SETTINGS = Settings(
-    app_api_token=SecretStr("token"),
-    postgres_host="database",
-    postgres_user="user",
-    postgres_password=SecretStr("secret"),
-    postgres_database="db",
-    kafka_brokers="b:1",
-)
-ROUTES = sorted(create_app(SETTINGS).openapi()["paths"])
+ROUTES = sorted(DOCUMENT["paths"])
 OVERLAYS = sorted(path.name for path in (ROOT / "overlays").iterdir())
 IMAGES = sorted(
     part.settings["official"] for part in parts().values() if part.kind == "image" and "official" in part.settings

@@ -50,23 +50,19 @@ def test_one_trace_reaches_the_topic_the_log_and_the_dead_letter(
     ends, letters = topic.offsets(), dead_letters.offsets()
     headers = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01", "tracestate": STATE}
     at_once, queued, given_up = uuid4().hex, uuid4().hex, uuid4().hex
+    asked = {at_once: ("wait=5", 200), queued: ("respond-async", 202), given_up: ("wait=5", 200)}
     with refused(database, given_up):
-        for event_id, prefer, status in (
-            (at_once, "wait=5", 200),
-            (queued, "respond-async", 202),
-            (given_up, "wait=5", 200),
-        ):
+        for event_id, (prefer, status) in asked.items():
             named = headers | {"Idempotency-Key": event_id, "Prefer": prefer}
             caller.json("POST", "/invoke/publish", status, json={"message": "traced"}, headers=named)
         within("recorded_s", "the last to be given up", partial(in_table, database, given_up))
 
     places: dict[str, Callable[[], Found]] = {
-        f"the record of {event_id}": partial(envelope, topic, event_id, ends, bound("recorded_s"))
-        for event_id in (at_once, queued, given_up)
+        "the dead letter": partial(envelope, dead_letters, given_up, letters, bound("recorded_s"))
     }
-    places["the dead letter"] = partial(envelope, dead_letters, given_up, letters, bound("recorded_s"))
-    for event_id in (at_once, queued, given_up):
+    for event_id in asked:
         line = partial(logged, cluster, event_id)
+        places[f"the record of {event_id}"] = partial(envelope, topic, event_id, ends, bound("recorded_s"))
         places[f"the log of {event_id}"] = partial(waiting.until, f"a line of {event_id}", line, LOGGED_S)
     others = {place: told for place, find in places.items() if not is_traced(told := find(), trace_id)}
     measure("places", len(places))

@@ -3,13 +3,15 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from tests.app.postgres import PASSWORD, PostgresServer, free_port
-from tests.app.test_service import ENVIRONMENT, run
+from tests.app.postgres import PASSWORD, PostgresServer
+from tests.app.served import served
+from tests.app.test_service import ENVIRONMENT
 from tests.app.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -17,14 +19,11 @@ CLIENTS = 2000
 
 
 @pytest.fixture
-def url(postgres: PostgresServer) -> Iterator[str]:
+def url(postgres: PostgresServer, tmp_path: Path) -> Iterator[str]:
     """Where an agent listens that runs as in its container, and has a database alone."""
-    port = str(free_port())
-    database = {"POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": str(postgres.port), "POSTGRES_PASSWORD": PASSWORD}
-    process = run(**(ENVIRONMENT | database), APP_PORT=port, DAPR_HTTP_PORT="1")
-    yield f"http://127.0.0.1:{port}"
-    process.kill()
-    process.communicate()
+    database = {"POSTGRES_PORT": str(postgres.port), "POSTGRES_PASSWORD": PASSWORD}
+    with served(tmp_path, **(ENVIRONMENT | database), DAPR_HTTP_PORT="1") as agent:
+        yield f"http://127.0.0.1:{agent.port}"
 
 
 async def database_check(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tests.app.fuzz.document import ROUTES
 from tests.app.postgres import PASSWORD, PostgresServer
 from tests.app.served import Served, served
 from tests.app.sidecar import StandInSidecar
+from tests.app.test_service import ENVIRONMENT
 from tests.app.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -28,16 +29,11 @@ AT_ONCE = 40
 GREW_MIB = 16
 """Over the second half of the cases; seen are 1 to 3, of 5,000 as of 200."""
 SHOWN = 5
-NOBODY = "127.0.0.1:1"
-ALONE = {
+ALONE = ENVIRONMENT | {
     "APP_API_TOKEN": APP_TOKEN,
     "DAPR_HTTP_PORT": "1",
-    "POSTGRES_HOST": "127.0.0.1",
     "POSTGRES_PORT": "1",
-    "POSTGRES_USER": "postgres",
     "POSTGRES_PASSWORD": PASSWORD,
-    "POSTGRES_DATABASE": "postgres",
-    "KAFKA_BROKERS": NOBODY,
 }
 Serving = Callable[[Path, PostgresServer], AbstractAsyncContextManager[Served]]
 
