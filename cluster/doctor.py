@@ -71,11 +71,11 @@ def builders() -> str | None:
     )
 
 
-def debootstrap() -> str | None:
-    """Images are to be built here, and Debian's bootstrap is missing and cannot be installed."""
-    if not images.are_local() or shutil.which("debootstrap") or debian.can_install():
+def mmdebstrap() -> str | None:
+    """Images are to be built here, and mmdebstrap, which makes Debian's root, is missing and cannot be installed."""
+    if not images.are_local() or shutil.which("mmdebstrap") or debian.can_install():
         return None
-    return "to build the images debootstrap is missing: install it, and run this as root"
+    return "to build the images mmdebstrap is missing: install it, and run this as root"
 
 
 def cluster_name() -> str | None:
@@ -101,7 +101,7 @@ CHECKS: tuple[Callable[[], str | None], ...] = (
     memory,
     disk,
     builders,
-    debootstrap,
+    mmdebstrap,
     cluster_name,
     port,
 )

@@ -29,10 +29,10 @@ def link(name: Path, target: Path) -> None:
 
 
 def ensure_engine() -> None:
-    """Make sure of what makes images: a Docker engine that answers, and debootstrap. Raises SurroundingsError."""
+    """Make sure of what makes images: a Docker engine that answers, and mmdebstrap. Raises SurroundingsError."""
     engine.ensure()
-    if not shutil.which("debootstrap"):
-        debian.install(["debootstrap"])
+    if not shutil.which("mmdebstrap"):
+        debian.install(["mmdebstrap"])
 
 
 def main() -> int:

@@ -105,8 +105,8 @@ def _copied(module: str, source: str, work: Path, destination: str) -> Path:
 
 
 def _debian(part: Part, work: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="debootstrap-", dir=work) as root:
-        run(["debootstrap", "--variant=minbase", part.name, root])
+    with tempfile.TemporaryDirectory(prefix="root-", dir=work) as root:
+        run(["mmdebstrap", "--variant=minbase", "--format=directory", part.name, root])
         shutil.copytree(work / "etc", Path(root) / "etc", dirs_exist_ok=True)
         left_out = f"--exclude-from={work / 'left-out'}"
         run(["tar", "--create", "--file", work / "rootfs.tar", "--directory", root, left_out, "."])

@@ -10,8 +10,8 @@ from images.build import build, is_built
 from images.recipe import Part
 
 CORES = os.cpu_count() or 1
-# one more than cores: a build of Go also waits for its registry, and for its linker, which uses one core
-GO_AT_ONCE = CORES + 1
+# Each uses every core by itself, and more of them would compile, at the same time, the same packages.
+GO_AT_ONCE = 2
 # beside those: what is downloaded and unpacked mostly waits, and must not wait for Go
 OTHERS_AT_ONCE = CORES
 

@@ -6,11 +6,12 @@ from images import recipe
 
 DAPR = ("operator", "sentry", "injector", "daprd")
 KUBERNETES = ("apiserver", "controller-manager", "proxy", "scheduler")
+IN_IMAGES = ("coredns", "etcd", "local-path-provisioner")
 # One go.mod: a new version of one may be another version of what the others import.
 AROUND_KUBERNETES = {
-    *(f"go.{name}" for name in ("kubernetes", "helm", "kind", "coredns", "etcd", "local-path-provisioner")),
+    *(f"go.{name}" for name in ("kubernetes", "containerd", "helm", "kind", *IN_IMAGES)),
     *(f"image.kube-{name}" for name in KUBERNETES),
-    *(f"image.{name}" for name in ("coredns", "etcd", "local-path-provisioner", "kind-base")),
+    *(f"image.{name}" for name in ("kind-base", *IN_IMAGES)),
 }
 # version -> the parts that must be built again; what is not listed must keep its key
 DEPENDENTS = {
@@ -18,7 +19,7 @@ DEPENDENTS = {
     "postgres": {"image.postgres"},
     "helm": AROUND_KUBERNETES,
     "dapr": {"go.dapr", *(f"image.{name}" for name in DAPR)},
-    "containerd": {"go.containerd", "image.kind-base"},
+    "containerd": AROUND_KUBERNETES,
     "local_path_provisioner": AROUND_KUBERNETES,
 }
 
