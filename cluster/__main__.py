@@ -118,7 +118,7 @@ def clean() -> None:
             if folder.exists():
                 run(["rm", "-rf", folder])
         images.remove()
-    say("    The Docker engine stays; so do Go's, Maven's and pip's own caches.")
+    say("    The Docker engine stays, with its cache of builds; so do Go's, Maven's and pip's own caches.")
 
 
 def doctor() -> None:

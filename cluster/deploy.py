@@ -5,10 +5,12 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from http import HTTPStatus
 from pathlib import Path
 
 from cluster.console import CommandError, SurroundingsError, ask, run, say
 from cluster.paths import CHECKOUT, VERSIONS
+from cluster.waiting import comes
 
 NAMESPACE = "fastapi-app"
 DEPLOYMENTS = ("deployment/fastapi-dapr-agent", "deployment/fastapi-dapr-caller")
@@ -27,9 +29,12 @@ class Deployment:
     def __init__(self, context: str, overlay: str) -> None:
         self.overlay = CHECKOUT / "overlays" / overlay
         self.kubectl: list[str | Path] = ["kubectl", "--context", context]
+        self._older: set[str] = set()
+        """The Deployments that were there before the overlay was applied."""
 
     def apply(self) -> None:
         """Apply the overlay; kubectl says per object what it did. Raises CommandError."""
+        self._older = {deployment for deployment in DEPLOYMENTS if self._in_app("get", deployment, "--output=name")}
         apply = [*self.kubectl, "apply", "--kustomize", self.overlay]
         try:
             run(apply, quiet=False)
@@ -45,36 +50,28 @@ class Deployment:
         now = {"image": image, "Dapr": VERSIONS["dapr"], **self._read_at_start()}
         for deployment in DEPLOYMENTS:
             before = self._started_with(deployment)
-            changed = sorted(
-                name for name in now.keys() | (before or {}).keys() if now.get(name) != (before or {}).get(name)
-            )
+            changed = sorted(name for name in now.keys() | before.keys() if now.get(name) != before.get(name))
             if not changed:
                 continue
-            if before is not None:
+            if deployment in self._older:
                 say(f"    {deployment} is restarted, for these have changed: {', '.join(changed)}")
                 run([*self.kubectl, "--namespace", NAMESPACE, "rollout", "restart", deployment])
             value = f"{STARTED_WITH}={json.dumps(now, sort_keys=True)}"
             run([*self.kubectl, "--namespace", NAMESPACE, "annotate", "--overwrite", deployment, value])
 
     def _read_at_start(self) -> dict[str, str]:
-        found = json.loads(
-            ask([*self.kubectl, "--namespace", NAMESPACE, "get", READ_AT_START, "--output=json"]) or '{"items": []}'
-        )
+        found = json.loads(self._in_app("get", READ_AT_START, "--output=json") or '{"items": []}')
         return {
             f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"] for item in found["items"]
         }
 
-    def _started_with(self, deployment: str) -> dict[str, str] | None:
-        """What the Deployment was last started with; None when it was made just now, empty when nobody noted it."""
-        found = json.loads(ask([*self.kubectl, "--namespace", NAMESPACE, "get", deployment, "--output=json"]) or "{}")
-        if noted := found["metadata"].get("annotations", {}).get(STARTED_WITH):
-            return dict(json.loads(noted))
-        return (
-            None
-            if found.get("status", {}).get("observedGeneration", 0) <= 1
-            and not found.get("status", {}).get("readyReplicas")
-            else {}
-        )
+    def _started_with(self, deployment: str) -> dict[str, str]:
+        """What the Deployment was last started with; empty when nobody noted it."""
+        found = json.loads(self._in_app("get", deployment, "--output=json") or '{"metadata": {}}')
+        return dict(json.loads(found["metadata"].get("annotations", {}).get(STARTED_WITH, "{}")))
+
+    def _in_app(self, *question: str) -> str | None:
+        return ask([*self.kubectl, "--namespace", NAMESPACE, *question])
 
     def wait(self) -> None:
         """Wait until everything is rolled out. Raises CommandError with what kubectl saw last."""
@@ -101,6 +98,9 @@ class Deployment:
 
 def send_event(address: str) -> None:
     """Publish an event and print what the handler made of it. Raises SurroundingsError if it was not applied."""
+    # a pod is ready a moment before its Service leads to it
+    if not comes(f"waiting for {address}/ready", lambda: _is_ready(address), EVENT_SECONDS):
+        raise SurroundingsError(f"{address}/ready does not answer 200 within {EVENT_SECONDS} s\n{LOOK}")
     event = {"message": "hello from make up", "metadata": {"key": f"make-up-{uuid.uuid4().hex[:8]}", "amount": 1}}
     say(f"    POST /publish {json.dumps(event)}")
     published = _answer(f"{address}/publish", event)
@@ -112,6 +112,14 @@ def send_event(address: str) -> None:
             raise SurroundingsError(f"not applied within {EVENT_SECONDS} s: {event_url}: {seen}\n{LOOK}")
         time.sleep(0.2)
     say(f"    GET {event_url}\n    {seen}")
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/ready", timeout=EVENT_SECONDS) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
 
 
 def _answer(url: str, body: object = None) -> str:
