@@ -20,6 +20,11 @@ def answers() -> bool:
     return bool(ask(["docker", "info", "--format", "{{.ServerVersion}}"]))
 
 
+def is_silent() -> bool:
+    """Tell whether an engine runs here that does not answer: it starts, or it stops."""
+    return not answers() and bool(ask(["pidof", "dockerd"]))
+
+
 def ensure() -> None:
     """Make sure that an engine answers: the one that is there, or one that is started. Raises SurroundingsError."""
     if answers():
@@ -44,17 +49,21 @@ def _install() -> None:
 def _start() -> None:
     if Path("/run/systemd/system").exists():
         run(["systemctl", "start", "docker"])
-    elif not ask(["pidof", "dockerd"]):
-        # An engine that was killed leaves it, and the number in it may be somebody else's by now.
-        Path("/var/run/docker.pid").unlink(missing_ok=True)
-        LOGS.mkdir(parents=True, exist_ok=True)
-        log = LOGS / "dockerd.log"
-        say(f"    $ dockerd >{log} 2>&1 &")
-        with log.open("w") as output:
-            subprocess.Popen(
-                ["dockerd"], stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
-            )
+    else:
+        comes("waiting for the Docker engine to answer or to end", lambda: not is_silent(), START_SECONDS)
+        if not ask(["pidof", "dockerd"]):
+            _run_in_background()
     if not comes("waiting for the Docker engine", answers, START_SECONDS):
         raise SurroundingsError(
             f"the Docker engine did not answer within {START_SECONDS} s; its log: {LOGS / 'dockerd.log'}"
         )
+
+
+def _run_in_background() -> None:
+    # An engine that was killed leaves it, and the number in it may be somebody else's by now.
+    Path("/var/run/docker.pid").unlink(missing_ok=True)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / "dockerd.log"
+    say(f"    $ dockerd >{log} 2>&1 &")
+    with log.open("w") as output:
+        subprocess.Popen(["dockerd"], stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True)

@@ -53,6 +53,7 @@ def test_too_little_disk_says_where_and_how_much(monkeypatch: pytest.MonkeyPatch
 
 def test_a_port_of_somebody_else_is_named(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in("docker", NO_ENGINE)
+    stand_in("pidof", "exit 1")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setattr(kind, "PORT", listener.getsockname()[1])
         assert f"port {kind.PORT} of 127.0.0.1 is taken" in str(doctor.port())
