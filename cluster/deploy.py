@@ -29,12 +29,18 @@ class Deployment:
     def __init__(self, context: str, overlay: str) -> None:
         self.overlay = CHECKOUT / "overlays" / overlay
         self.kubectl: list[str | Path] = ["kubectl", "--context", context]
+        self._in_app = [*self.kubectl, "--namespace", NAMESPACE]
         self._older: set[str] = set()
         """The Deployments that were there before the overlay was applied."""
 
     def apply(self) -> None:
         """Apply the overlay; kubectl says per object what it did. Raises CommandError."""
-        self._older = {deployment for deployment in DEPLOYMENTS if self._in_app("get", deployment, "--output=name")}
+        # without an answer it is taken to be there: one restart too many, instead of a change that reaches nobody
+        self._older = {
+            deployment
+            for deployment in DEPLOYMENTS
+            if ask([*self._in_app, "get", deployment, "--ignore-not-found", "--output=name"]) != ""
+        }
         apply = [*self.kubectl, "apply", "--kustomize", self.overlay]
         try:
             run(apply, quiet=False)
@@ -55,23 +61,20 @@ class Deployment:
                 continue
             if deployment in self._older:
                 say(f"    {deployment} is restarted, for these have changed: {', '.join(changed)}")
-                run([*self.kubectl, "--namespace", NAMESPACE, "rollout", "restart", deployment])
+                run([*self._in_app, "rollout", "restart", deployment])
             value = f"{STARTED_WITH}={json.dumps(now, sort_keys=True)}"
-            run([*self.kubectl, "--namespace", NAMESPACE, "annotate", "--overwrite", deployment, value])
+            run([*self._in_app, "annotate", "--overwrite", deployment, value])
 
     def _read_at_start(self) -> dict[str, str]:
-        found = json.loads(self._in_app("get", READ_AT_START, "--output=json") or '{"items": []}')
+        found = json.loads(ask([*self._in_app, "get", READ_AT_START, "--output=json"]) or '{"items": []}')
         return {
             f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"] for item in found["items"]
         }
 
     def _started_with(self, deployment: str) -> dict[str, str]:
         """What the Deployment was last started with; empty when nobody noted it."""
-        found = json.loads(self._in_app("get", deployment, "--output=json") or '{"metadata": {}}')
+        found = json.loads(ask([*self._in_app, "get", deployment, "--output=json"]) or '{"metadata": {}}')
         return dict(json.loads(found["metadata"].get("annotations", {}).get(STARTED_WITH, "{}")))
-
-    def _in_app(self, *question: str) -> str | None:
-        return ask([*self.kubectl, "--namespace", NAMESPACE, *question])
 
     def wait(self) -> None:
         """Wait until everything is rolled out. Raises CommandError with what kubectl saw last."""
@@ -80,7 +83,7 @@ class Deployment:
         topics = ["wait", "--for=condition=complete", "job/kafka-topics", "--timeout=120s"]
         run([*self.kubectl, "--namespace", "kafka", *topics])
         for deployment in DEPLOYMENTS:
-            run([*self.kubectl, "--namespace", NAMESPACE, "rollout", "status", deployment, "--timeout=180s"])
+            run([*self._in_app, "rollout", "status", deployment, "--timeout=180s"])
 
     def show_pods(self) -> None:
         """Print every pod of the system and its state."""
@@ -100,7 +103,8 @@ def send_event(address: str) -> None:
     """Publish an event and print what the handler made of it. Raises SurroundingsError if it was not applied."""
     # a pod is ready a moment before its Service leads to it
     if not comes(f"waiting for {address}/ready", lambda: _is_ready(address), EVENT_SECONDS):
-        raise SurroundingsError(f"{address}/ready does not answer 200 within {EVENT_SECONDS} s\n{LOOK}")
+        seen = _answer(f"{address}/ready")
+        raise SurroundingsError(f"{address}/ready does not answer 200 within {EVENT_SECONDS} s: {seen}\n{LOOK}")
     event = {"message": "hello from make up", "metadata": {"key": f"make-up-{uuid.uuid4().hex[:8]}", "amount": 1}}
     say(f"    POST /publish {json.dumps(event)}")
     published = _answer(f"{address}/publish", event)

@@ -75,7 +75,7 @@ def mmdebstrap() -> str | None:
     """Images are to be built here, and mmdebstrap, which makes Debian's root, is missing and cannot be installed."""
     if not images.are_local() or shutil.which("mmdebstrap") or debian.can_install():
         return None
-    return "to build the images mmdebstrap is missing: install it, and run this as root"
+    return "to build the images mmdebstrap is missing: install it, with debian-archive-keyring, and run this as root"
 
 
 def cluster_name() -> str | None:

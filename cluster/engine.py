@@ -13,6 +13,10 @@ START_SECONDS = 60
 PACKAGES = ("docker.io", "docker-cli", "docker-buildx")
 OLDEST_MAJOR = "26"
 NEWER_RELEASE = "trixie"
+SYSTEMD = Path("/run/systemd/system")
+"""There where systemd is what starts services."""
+LOG = LOGS / "dockerd.log"
+NO_ANSWER = f"the Docker engine did not answer within {START_SECONDS} s; its log: {LOG}"
 
 
 def answers() -> bool:
@@ -47,23 +51,20 @@ def _install() -> None:
 
 
 def _start() -> None:
-    if Path("/run/systemd/system").exists():
+    if SYSTEMD.exists():
         run(["systemctl", "start", "docker"])
-    else:
-        comes("waiting for the Docker engine to answer or to end", lambda: not is_silent(), START_SECONDS)
-        if not ask(["pidof", "dockerd"]):
-            _run_in_background()
+    elif not comes("waiting for the Docker engine to answer or to end", lambda: not is_silent(), START_SECONDS):
+        raise SurroundingsError(NO_ANSWER)
+    elif not answers():
+        _run_in_background()
     if not comes("waiting for the Docker engine", answers, START_SECONDS):
-        raise SurroundingsError(
-            f"the Docker engine did not answer within {START_SECONDS} s; its log: {LOGS / 'dockerd.log'}"
-        )
+        raise SurroundingsError(NO_ANSWER)
 
 
 def _run_in_background() -> None:
     # An engine that was killed leaves it, and the number in it may be somebody else's by now.
     Path("/var/run/docker.pid").unlink(missing_ok=True)
-    LOGS.mkdir(parents=True, exist_ok=True)
-    log = LOGS / "dockerd.log"
-    say(f"    $ dockerd >{log} 2>&1 &")
-    with log.open("w") as output:
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    say(f"    $ dockerd >{LOG} 2>&1 &")
+    with LOG.open("w") as output:
         subprocess.Popen(["dockerd"], stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True)

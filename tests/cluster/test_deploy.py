@@ -101,9 +101,16 @@ def test_the_database_takes_the_password_before_anybody_starts_with_it(applied: 
 def test_what_was_made_just_now_is_not_started_twice(
     tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = apply(tmp_path, stand_in, monkeypatch, "exit 1")
+    calls = apply(tmp_path, stand_in, monkeypatch, ":")
     assert [line for line in calls if "annotate --overwrite" in line]
     assert not [line for line in calls if "rollout restart" in line]
+
+
+def test_what_nobody_can_tell_the_age_of_is_started_anew(
+    tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = apply(tmp_path, stand_in, monkeypatch, "exit 1")
+    assert len([line for line in calls if "rollout restart" in line]) == len(DEPLOYMENTS)
 
 
 def test_the_first_event_waits_for_an_address_that_leads_to_the_agent(late: tuple[str, list[str]]) -> None:

@@ -60,6 +60,16 @@ def test_a_port_of_somebody_else_is_named(stand_in: StandIn, monkeypatch: pytest
     assert doctor.port() is None
 
 
+def test_a_port_that_a_stopping_engine_may_hold_is_not_in_the_way(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in("docker", "exit 1")
+    stand_in("pidof", "echo 1")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setattr(kind, "PORT", listener.getsockname()[1])
+        assert doctor.port() is None
+
+
 def test_our_own_port_is_not_in_the_way(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setattr(kind, "PORT", listener.getsockname()[1])
