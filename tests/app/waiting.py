@@ -6,12 +6,19 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, RetryError, retry_if_not_result, stop_after_delay, wait_fixed
 
 T = TypeVar("T")
+SLOWER = 3
+"""How much longer than an idle machine one may take that has other work too: the factor on every deadline."""
+
+
+def in_time(seconds: float) -> float:
+    """What becomes of a deadline of so many seconds on a machine that has other work too."""
+    return SLOWER * seconds
 
 
 async def until(what: str, ask: Callable[[], Awaitable[T]], accept: Callable[[T], bool], within_seconds: float) -> T:
     """Ask until the answer is accepted and return it; fail saying what was expected and what was seen last."""
     policy = AsyncRetrying(
-        stop=stop_after_delay(within_seconds), wait=wait_fixed(0.02), retry=retry_if_not_result(accept)
+        stop=stop_after_delay(in_time(within_seconds)), wait=wait_fixed(0.02), retry=retry_if_not_result(accept)
     )
 
     async def asked() -> T:
@@ -21,4 +28,4 @@ async def until(what: str, ask: Callable[[], Awaitable[T]], accept: Callable[[T]
         return await policy(asked)
     except RetryError as error:
         seen = error.last_attempt.result()
-        raise AssertionError(f"expected {what} within {within_seconds:g} s, last seen: {seen!r}") from None
+        raise AssertionError(f"expected {what} within {in_time(within_seconds):g} s, last seen: {seen!r}") from None
