@@ -9,6 +9,8 @@ export CLUSTER ?= kind
 export IMAGES ?= auto
 # where the agent answers on this machine (kind)
 export PORT ?= 8080
+# where bytecode may not be kept, every pytest compiles 300 modules anew: 5 s each, and the tests start dozens
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 VENV := .venv
@@ -58,7 +60,7 @@ faults: $(VENV)/installed ## the acceptance suite with every further fault
 .PHONY: unit
 unit: $(VENV)/installed ## what needs no cluster
 	@$(PYTHON) -m cluster prerequisites
-	$(VENV)/bin/pytest tests --timeout=120
+	$(VENV)/bin/pytest tests --timeout=120 --numprocesses=4 --dist=worksteal
 
 .PHONY: acceptance
 acceptance: $(VENV)/installed ## nine criteria and four scenarios on the cluster that is up

@@ -107,7 +107,8 @@ BAD_LETTERS = [
     )
 ]
 BODIES = [case[1] for case in BROKEN] + [
-    json.dumps(cloud_event(data, type="fastapi-dapr-agent.dead-letter")).encode() for data in (*BAD_LETTERS, None, 7)
+    json.dumps(cloud_event(data, id=f"{number}", type="fastapi-dapr-agent.dead-letter")).encode()
+    for number, data in enumerate((*BAD_LETTERS, None, 7))
 ]
 
 

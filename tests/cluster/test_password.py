@@ -5,6 +5,7 @@ import subprocess
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -50,29 +51,30 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+def running() -> Iterator[tuple[Path, int]]:
     """The folder and port of a server made with the first password, as the pod has it."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parts[-2]))
     assert programs, INSTALL
-    folder, port = tmp_path_factory.mktemp("postgres"), free_port()
     user = "postgres" if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o777 if parent == folder else 0o755)
     path = f"{programs[-1]}:{os.environ['PATH']}"
-    environment = {"PATH": path, "PGDATA": str(folder / "data"), "POSTGRES_PASSWORD": FIRST, "LC_ALL": "C"}
-    options = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "fsync=off"]
     entrypoint = (CHECKOUT / "images/postgres/docker-entrypoint.sh").read_text()
-    command = ["sh", "-c", entrypoint, "sh", "postgres", *(part for one in options for part in ("-c", one))]
-    with (
-        (folder / "log").open("w") as log,
-        subprocess.Popen(
-            command, cwd=folder, user=user, env=environment, stdout=log, stderr=log, start_new_session=True
-        ) as server,
-    ):
-        asked = [f"{programs[-1]}/pg_isready", "--host=127.0.0.1", f"--port={port}"]
-        assert comes("PostgreSQL", lambda: ask(asked) is not None, START_SECONDS), (folder / "log").read_text()
-        yield folder, port
-        server.terminate()
+    # not below pytest's own folder, which nobody else may enter
+    with TemporaryDirectory(prefix="postgres-") as name:
+        folder, port = Path(name), free_port()
+        folder.chmod(0o777)
+        environment = {"PATH": path, "PGDATA": str(folder / "data"), "POSTGRES_PASSWORD": FIRST, "LC_ALL": "C"}
+        options = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "fsync=off"]
+        command = ["sh", "-c", entrypoint, "sh", "postgres", *(part for one in options for part in ("-c", one))]
+        with (
+            (folder / "log").open("w") as log,
+            subprocess.Popen(
+                command, cwd=folder, user=user, env=environment, stdout=log, stderr=log, start_new_session=True
+            ) as server,
+        ):
+            asked = [f"{programs[-1]}/pg_isready", "--host=127.0.0.1", f"--port={port}"]
+            assert comes("PostgreSQL", lambda: ask(asked) is not None, START_SECONDS), (folder / "log").read_text()
+            yield folder, port
+            server.terminate()
 
 
 @pytest.fixture

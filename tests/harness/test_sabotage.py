@@ -12,7 +12,7 @@ import pytest
 
 from acceptance.controls.sabotage import readiness
 from acceptance.controls.sabotage.events import GUARD
-from acceptance.controls.sabotage.exchange import App, Receive, Scope, Send
+from acceptance.controls.sabotage.exchange import App, Exchange, Receive, Scope, Send
 from acceptance.controls.sabotage.layer import SABOTAGES, Layer
 from app import effects
 
@@ -26,6 +26,12 @@ EVENT = {"id": "1", "data": {"metadata": {"key": "a", "amount": 7}}}
 def raw(record: bytes) -> dict[str, str]:
     """A record as daprd delivers it to a raw subscription."""
     return {"id": "of daprd's own", "data_base64": b64encode(record).decode()}
+
+
+@pytest.fixture(autouse=True)
+def until_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test tampers with is whole again for the next: here the process goes on."""
+    monkeypatch.setattr(Exchange, "tamper", staticmethod(monkeypatch.setattr))
 
 
 @pytest.fixture
@@ -125,10 +131,8 @@ def test_what_cannot_be_understood_is_wanted_again(ask: Ask, seen: list[Any]) ->
     assert seen == [EVENT]
 
 
-def test_the_guard_against_repetition_is_taken_out_of_the_statement(
-    ask: Ask, seen: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(effects, "APPLY", before := effects.APPLY)
+def test_the_guard_against_repetition_is_taken_out_of_the_statement(ask: Ask, seen: list[Any]) -> None:
+    before = effects.APPLY
     ask("applies-every-delivery", "POST", "/subscribe", EVENT)
     assert GUARD in before
     assert GUARD not in effects.APPLY

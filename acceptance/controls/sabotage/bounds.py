@@ -16,14 +16,15 @@ delete = Retention._delete  # noqa: SLF001 -- what is tampered with
 async def takes_headers_without_end(exchange: Exchange) -> Answer:
     """A server that waits for the end of a header, however long that takes and however much comes."""
     if exchange.call == PROBE:
-        protocol.MAX_HEAD_BYTES, protocol.HEAD_SECONDS = 2**40, 3600.0
+        exchange.tamper(protocol, "MAX_HEAD_BYTES", 2**40)
+        exchange.tamper(protocol, "HEAD_SECONDS", 3600.0)
     return await exchange.inner()
 
 
 async def forgets_by_age_alone(exchange: Exchange) -> Answer:
     """A retention that does not ask Kafka what it still has."""
     if exchange.call == PROBE:
-        Retention._delete = _delete_regardless  # type: ignore[method-assign]  # noqa: SLF001 -- what is tampered with
+        exchange.tamper(Retention, "_delete", _delete_regardless)
     return await exchange.inner()
 
 
