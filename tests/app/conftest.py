@@ -78,7 +78,7 @@ async def settings(postgres: PostgresServer, sidecar: StandInSidecar, broker: St
         check_period_seconds=0.1,
         check_timeout_seconds=0.6,
         events_period_seconds=0.1,
-        silent_seconds=1.0,
+        silent_seconds=2.0,
         refused_seconds=0.5,
         unsubscribe_after_seconds=0.6,
         unsubscribing_seconds=0.4,

@@ -12,7 +12,7 @@ import pytest
 from tests.app.postgres import PASSWORD, PostgresServer
 from tests.app.served import served
 from tests.app.test_service import ENVIRONMENT
-from tests.app.waiting import until
+from tests.app.waiting import in_time, until
 
 pytestmark = pytest.mark.anyio
 CLIENTS = 2000
@@ -22,7 +22,8 @@ CLIENTS = 2000
 def url(postgres: PostgresServer, tmp_path: Path) -> Iterator[str]:
     """Where an agent listens that runs as in its container, and has a database alone."""
     database = {"POSTGRES_PORT": str(postgres.port), "POSTGRES_PASSWORD": PASSWORD}
-    with served(tmp_path, **(ENVIRONMENT | database), DAPR_HTTP_PORT="1") as agent:
+    late = {"CHECK_TIMEOUT_SECONDS": f"{in_time(1):g}"}
+    with served(tmp_path, **(ENVIRONMENT | database | late), DAPR_HTTP_PORT="1") as agent:
         yield f"http://127.0.0.1:{agent.port}"
 
 

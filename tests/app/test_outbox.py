@@ -35,6 +35,11 @@ async def queue(agent: httpx.AsyncClient, event_id: str, message: str = "m", key
     return await agent.post("/publish", json=body, headers=ASYNC | {"Idempotency-Key": event_id})
 
 
+def patient(settings: Settings) -> Settings:
+    """For what a test itself writes."""
+    return settings.model_copy(update={"database_timeout_seconds": 30.0})
+
+
 async def status(agent: httpx.AsyncClient, event_id: str) -> str:
     found: str = (await agent.get(f"/events/{event_id}")).json()["status"]
     return found
@@ -207,7 +212,7 @@ async def test_events_of_many_keys_are_sent_although_one_key_has_more_than_a_bat
     await lose(broker, agent)
     hot, others = 450, [f"other-{number}" for number in range(450)]
     keys = ["hot"] * hot + [*others, ""]
-    async with Database(settings) as database:
+    async with Database(patient(settings)) as database:
         for number, key in enumerate(keys):
             data = EventData.model_validate({"message": "m", "metadata": {"key": key}})
             await outbox.add(database, f"event-{number}", data, {})
@@ -223,7 +228,7 @@ LARGE = 240_000
 
 
 async def queue_large(settings: Settings, count: int, key: str) -> list[str]:
-    async with Database(settings) as database:
+    async with Database(patient(settings)) as database:
         ids = [f"large-{number}" for number in range(count)]
         for event_id in ids:
             data = EventData.model_validate({"message": "m" * LARGE, "metadata": {"key": key.format(event_id)}})
@@ -471,7 +476,7 @@ async def test_the_relay_spends_less_than_a_second_on_400_events(
     agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, broker: StandInBroker
 ) -> None:
     await lose(broker, agent)
-    async with Database(settings) as database:
+    async with Database(patient(settings)) as database:
         for number in range(400):
             data = EventData.model_validate({"message": "m", "metadata": {"key": f"key-{number % 50}"}})
             await outbox.add(database, f"{uuid4()}", data, {})
