@@ -19,7 +19,7 @@ from app.retention import Retention
 from tests.app.broker import StandInBroker
 from tests.app.client import cloud_event, deliver, running
 from tests.app.sidecar import StandInSidecar
-from tests.app.waiting import until
+from tests.app.waiting import in_time, until
 
 pytestmark = pytest.mark.anyio
 SECONDS = 60.0
@@ -47,7 +47,7 @@ async def settings(settings: Settings) -> Settings:
 async def keeper(settings: Settings) -> AsyncIterator[Retention]:
     """A retention of a minute for every table, that looks when it is told to."""
     settings = settings.model_copy(update={rule.setting: SECONDS for rule in RULES})
-    async with Database(settings, connections=1) as database, Kafka(settings.kafka_brokers, 1) as kafka:
+    async with Database(settings, connections=1) as database, Kafka(settings.kafka_brokers, in_time(1)) as kafka:
         yield Retention(settings, database, Group(kafka, settings.kafka_consumer_group))
 
 
@@ -237,7 +237,7 @@ async def test_each_table_has_a_retention_of_its_own(
     await pass_a_minute(sql)
     log(broker, EVENTS, 18, 20)
     settings = settings.model_copy(update={"effects_retention_seconds": SECONDS})
-    async with Database(settings) as database, Kafka(settings.kafka_brokers, 1) as kafka:
+    async with Database(settings) as database, Kafka(settings.kafka_brokers, in_time(1)) as kafka:
         await look(Retention(settings, database, Group(kafka, "group")))
     assert await left(sql) == {"processed_events"}
 

@@ -32,7 +32,7 @@ from tests.app.sidecar import StandInSidecar
 from tests.app.test_inheritance import SAVED, VERSION_1, VERSION_2, state
 from tests.app.test_outbox import queue, until_empty, until_published
 from tests.app.test_retention import EVENTS, LETTERS, left, log, look, pass_a_minute
-from tests.app.waiting import until
+from tests.app.waiting import in_time, until
 
 pytestmark = pytest.mark.anyio
 CONTENT = {"message": "m", "metadata": {"key": "k", "amount": 12}}
@@ -123,7 +123,7 @@ async def test_what_is_old_is_deleted(
     log(broker, EVENTS, 9, 9)
     log(broker, LETTERS, 9, 9)
     settings = settings.model_copy(update={rule.setting: 60.0 for rule in RULES})
-    async with Database(settings) as database, Kafka(settings.kafka_brokers, 1) as kafka:
+    async with Database(settings) as database, Kafka(settings.kafka_brokers, in_time(1)) as kafka:
         await look(Retention(settings, database, Group(kafka, settings.kafka_consumer_group)))
     assert await left(sql) == set()
 
