@@ -1,6 +1,7 @@
 """Events that PostgreSQL keeps until Kafka has them."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from functools import partial
 from time import process_time
@@ -10,7 +11,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app import outbox
+from app import outbox, relay
 from app.backlog import NEXT
 from app.config import Settings
 from app.database import Database
@@ -62,8 +63,21 @@ async def until_empty(sql: asyncpg.Connection) -> None:
 
 
 async def lose(broker: StandInBroker, agent: httpx.AsyncClient) -> None:
+    """Stop the broker, and return when the relay waits for it: a turn that it began before may send what comes now."""
+    said: list[str] = []
+
+    async def waits() -> bool:
+        return any("pubsub is unavailable" in line for line in said)
+
+    def hear(record: logging.LogRecord) -> bool:
+        said.append(record.getMessage())
+        return True
+
+    relay.logger.addFilter(hear)
     await broker.stop()
     await until_failing(agent, "pubsub")
+    await until("the relay to wait for the broker", waits, bool, 5)
+    relay.logger.removeFilter(hear)
 
 
 async def test_an_event_is_queued_while_kafka_is_away_then_published_then_applied(
