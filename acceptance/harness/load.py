@@ -1,6 +1,7 @@
 """Steady traffic from inside the cluster, and what became of it."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -8,7 +9,8 @@ from functools import partial
 from typing import Any
 
 from acceptance.harness.errors import NotYetError
-from acceptance.harness.ledger import Write, written
+from acceptance.harness.ledger import INVOKED, Write, written
+from acceptance.harness.observers import following, require_beat
 from acceptance.harness.timeline import Seen, Timeline
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.waiting import Waiting
@@ -64,12 +66,18 @@ class Load:
 
     @contextmanager
     def sending(self, *streams: Stream) -> Iterator[None]:
-        """Send until the block ends, which begins once something of each stream was told, and ends with the last."""
+        """Send until the block ends, which begins once something of each stream was told, and ends with the last.
+
+        Raises EnvironmentNotReadyError when less than 80 % of a stream was sent.
+        """
         wanted = {"streams": [asdict(one) for one in streams], "seconds": LONGEST_S, "timeout_s": ANSWER_S}
-        with self.timeline.following(self.toolbox, "load", wanted, FINISH_S):
+        with following(self.timeline, self.toolbox, "load", wanted, FINISH_S):
             for one in streams:
                 self.waiting.until(f"{one.name} to be sent", partial(self.timeline.first, one.name), SENT_WITHIN_S)
             yield
+            until = time.monotonic()
+        for one in streams:
+            require_beat(self.timeline, one.name, one.per_second, until, INVOKED if one.clients else "")
 
     def answers(self, *names: str, since: float = 0.0, until: float = float("inf")) -> list[Seen]:
         """What became of the requests of some streams. Raises NotYetError when there was none."""

@@ -1,25 +1,11 @@
 """What was seen during a run, on one clock: answers, pods, endpoints, faults."""
 
 import json
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from threading import Event, Thread
-from typing import Any
 
 from acceptance.harness.errors import NotYetError
-from acceptance.harness.kubectl import finish
-from acceptance.harness.toolbox import Toolbox
-
-# The first bytes a client says; a live server answers each at once. Kafka: ApiVersions v0. PostgreSQL: SSLRequest.
-# Asked in hex, and size and pattern of the answer: a length and our correlation id; a yes or no to TLS.
-HELLO = {
-    "kafka": ("0000000a00120000000000010000", 8, r"[\s\S]{4}\x00\x00\x00\x01"),
-    "postgres": ("0000000804d2162f", 1, "[NS]"),
-}
-INTERVAL_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -82,68 +68,3 @@ class Timeline:
         """Every observation as a JSON line, seconds since the timeline began."""
         for one in sorted(self.seen, key=lambda one: one.at):
             yield json.dumps({**asdict(one), "at": round(one.at - self.began, 3)})
-
-    @contextmanager
-    def asking(
-        self, toolbox: Toolbox, http: dict[str, str], backends: dict[str, tuple[str, int]], seconds: float = 1800
-    ) -> Iterator[None]:
-        """Ten times a second, from inside the cluster, ask every URL and backend; a backend's name is its protocol."""
-        wanted = {
-            "http": http,
-            "backends": {name: (*address, *HELLO[name]) for name, address in backends.items()},
-            "interval_s": INTERVAL_S,
-            "timeout_s": 3,
-            "seconds": seconds,
-        }
-        with self.following(toolbox, "watch", wanted):
-            yield
-
-    @contextmanager
-    def following(self, toolbox: Toolbox, program: str, wanted: dict[str, Any], finish_s: float = 0) -> Iterator[None]:
-        """Take in what a program inside the cluster prints, an observation per line, until the block ends.
-
-        `finish_s` is how long the program may take for what it has begun.
-        """
-        with toolbox.stream(program, json.dumps(wanted)) as process:
-            reader = Thread(target=self._read, args=(process,), daemon=True)
-            reader.start()
-            try:
-                yield
-                if finish_s:
-                    finish(process, finish_s)
-            finally:
-                process.terminate()
-                reader.join(timeout=5)
-
-    @contextmanager
-    def sampling(self, name: str, state: Callable[[], str], interval_s: float = 0.5) -> Iterator[None]:
-        """From this machine, write down a state on a fixed beat; a question that fails is a state too."""
-        ending = Event()
-
-        def sample() -> None:
-            while not ending.wait(interval_s):
-                try:
-                    self.note(name, state())
-                except Exception as error:  # noqa: BLE001 -- whatever went wrong belongs on the timeline
-                    self.note(name, "unknown", f"{type(error).__name__}: {error}")
-
-        thread = Thread(target=sample, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ending.set()
-            thread.join(timeout=15)
-
-    def _read(self, process: subprocess.Popen[str]) -> None:
-        offset = 0.0
-        for line in process.stdout or ():
-            try:
-                said = json.loads(line)
-            except ValueError:
-                self.note("watch", "failed", line.strip())
-                continue
-            if "clock" in said:
-                offset = time.monotonic() - said["clock"]
-            else:
-                self.seen.append(Seen(**{**said, "at": said["at"] + offset}))

@@ -68,9 +68,11 @@ async def repeat(name: str, ask: Callable[[], Answer], interval_s: float, timeou
         print(json.dumps({**line, "detail": detail[:4000]}), flush=True)
 
     async with asyncio.TaskGroup() as tasks:
+        due = time.monotonic()
         while True:
             tasks.create_task(once())
-            await asyncio.sleep(interval_s)
+            due += interval_s
+            await asyncio.sleep(due - time.monotonic())
 
 
 def end_with_stdin() -> None:

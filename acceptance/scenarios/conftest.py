@@ -21,6 +21,7 @@ from acceptance.harness.journal import Journal
 from acceptance.harness.kubectl import KubectlError
 from acceptance.harness.ledger import Balance
 from acceptance.harness.load import Load
+from acceptance.harness.observers import asking, sampling
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.topic import Topic
@@ -64,7 +65,7 @@ def watched(cluster: Cluster, agent: Api, waiting: Waiting, toolbox: Toolbox, ti
     def endpoints() -> str:
         return str(len(cluster.ready_endpoints(system.NAMESPACE, system.AGENT)))
 
-    with timeline.asking(toolbox, paths, system.BACKENDS), timeline.sampling("endpoints", endpoints):
+    with asking(timeline, toolbox, paths, system.BACKENDS), sampling(timeline, "endpoints", endpoints):
         for name in (*paths, *system.BACKENDS):
             waiting.until(f"{name} to be watched", partial(timeline.first, name, since=0.0), WATCHED_WITHIN_S)
         yield timeline

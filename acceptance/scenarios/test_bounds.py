@@ -16,6 +16,7 @@ from acceptance.harness.database import Database
 from acceptance.harness.errors import expect
 from acceptance.harness.load import Load, Stream, failed, slowest_s, writes
 from acceptance.harness.memory import mebibytes
+from acceptance.harness.observers import sampling
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.waiting import Waiting
@@ -76,7 +77,7 @@ def test_a_lock_takes_no_more_of_the_server_than_the_agents_pool(
     agent = f"http://{pod.ip}:{system.APP_PORT}"
     asked = Stream("query", f"{agent}/events?key={audit.prefix}-absent", PER_SECOND)
     with (
-        watched.sampling("backends", lambda: str(database.value(BACKENDS))),
+        sampling(watched, "backends", lambda: str(database.value(BACKENDS))),
         load.sending(asked, writes(f"{agent}/publish", PER_SECOND, audit.prefix)),
     ):
         with locked(database, "totals", watched):

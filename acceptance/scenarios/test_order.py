@@ -15,6 +15,7 @@ from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.fault import Fault, Target
 from acceptance.harness.faults import Faults
 from acceptance.harness.objects import Pod
+from acceptance.harness.observers import asking, sampling
 from acceptance.harness.readiness import named
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.toolbox import Toolbox
@@ -55,9 +56,9 @@ def test_an_agent_that_starts_without_its_backends_becomes_ready_once_they_are_t
             cluster.delete_pod(old.namespace, old.name)
             pod = waiting.until("a new pod of the agent", partial(new_pod, cluster, old), START_S, interval_s=0.05)
             paths = {name: f"http://{pod.ip}:{system.APP_PORT}/{name}" for name in ("health", "ready")}
-            watching.enter_context(timeline.asking(toolbox, paths, system.BACKENDS))
-            watching.enter_context(timeline.sampling("pod", partial(state_of, cluster, pod), interval_s=0.2))
-            watching.enter_context(timeline.sampling("restarts", partial(restarts_of, cluster, pod), interval_s=0.5))
+            watching.enter_context(asking(timeline, toolbox, paths, system.BACKENDS))
+            watching.enter_context(sampling(timeline, "pod", partial(state_of, cluster, pod), interval_s=0.2))
+            watching.enter_context(sampling(timeline, "restarts", partial(restarts_of, cluster, pod), interval_s=0.5))
             healthy = waiting.until("/health to answer", partial(timeline.first, "health", "200"), START_S)
             started = started_at(cluster, pod, system.AGENT_APP.container)
             for target in targets:

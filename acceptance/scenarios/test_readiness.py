@@ -14,6 +14,7 @@ from acceptance.harness.database import Database
 from acceptance.harness.errors import expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal
+from acceptance.harness.observers import following
 from acceptance.harness.readiness import named
 from acceptance.harness.record import Record, cloud_event
 from acceptance.harness.schema import renamed
@@ -75,7 +76,7 @@ def test_a_stranger_that_keeps_events_is_named_and_they_are_applied_once_it_left
         "client_id": STRANGER,
         "seconds": STAYS_S,
     }
-    with watched.following(topic.toolbox, "squat", joining, LEFT_S):
+    with following(watched, topic.toolbox, "squat", joining, LEFT_S):
         waiting.until("it to be given partitions", partial(watched.first, STRANGER, "holds"), JOINED_S)
         held = json.loads(watched.of(STRANGER)[-1].detail).get(system.TOPIC, [])
         expect(held, f"a stranger with partitions of {system.TOPIC}", "none")

@@ -6,13 +6,17 @@ from dataclasses import replace
 from functools import partial
 from uuid import uuid4
 
+import httpx
+
 from acceptance.conftest import Bound, Measure
 from acceptance.harness import system
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
+from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal
+from acceptance.harness.observers import sampling
 from acceptance.harness.readiness import named
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
@@ -90,7 +94,7 @@ def test_what_is_missing_for_good_takes_nothing_from_what_works(
     with ExitStack() as stack:
         gone, restore = stack.enter_context(deleted(cluster, journal, entry.target, watched))
         for name, path in paths.items():
-            stack.enter_context(watched.sampling(name, partial(status_of, sidecar, path), SAMPLED_S))
+            stack.enter_context(sampling(watched, name, partial(status_of, sidecar, path), SAMPLED_S))
         killing = replace(faults, require_steady=lambda: None).killed_in_place(system.AGENT_SIDECAR, watched)
         fault = stack.enter_context(killing)
         gave_up = partial(named, watched, "dapr", fault.at, "there will be no more")
@@ -108,8 +112,11 @@ def test_what_is_missing_for_good_takes_nothing_from_what_works(
 
 
 def status_of(api: Api, path: str) -> str:
-    """The status of the answer to a GET."""
-    return str(api.call("GET", path).status_code)
+    """The status of the answer to a GET, or that there was none."""
+    try:
+        return str(api.call("GET", path).status_code)
+    except (NotYetError, httpx.TransportError):
+        return "away"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from acceptance.harness.timeline import HELLO
+from acceptance.harness.observers import HELLO
 from acceptance.harness.toolbox import PROGRAMS
 
 
