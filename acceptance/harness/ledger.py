@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from acceptance.harness.timeline import Seen
 
 INVOKED, ACKNOWLEDGED, FAILED, UNKNOWN = "invoked", "acknowledged", "failed", "unknown"
 REFUSED_CONNECTION = "ClientConnectorError"
+SERVER_ERROR = re.compile(r"5(?!03)\d\d")
 Totals = Mapping[str, tuple[int, Decimal]]
 
 
@@ -55,6 +57,7 @@ class Balance:
     invented: int
     wrong_totals: int
     out_of_order: int
+    server_errors: int
     named: Mapping[str, list[str]]
     """The ids that a count counts, of `wrong_totals` the keys, by the count's name."""
 
@@ -86,6 +89,7 @@ def compare(ledger: Mapping[str, Write], effects: Sequence[Effect], totals: Tota
         "invented": [one.id for one in effects if (one.id, one.key, one.amount) not in sent],
         "wrong_totals": _wrong_totals(effects, totals),
         "out_of_order": _out_of_order(ledger, effects),
+        "server_errors": [one.id for one in ledger.values() if any(map(SERVER_ERROR.match, one.answers))],
     }
     return Balance(
         sent=len(ledger),

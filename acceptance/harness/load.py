@@ -1,8 +1,9 @@
 """Steady traffic from inside the cluster, and what became of it."""
 
 import json
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -99,6 +100,16 @@ class Load:
 def failed(answers: list[Seen]) -> list[Seen]:
     """Requests that were not answered 200."""
     return [one for one in answers if not one.state.startswith("200")]
+
+
+def unexplained(answers: list[Seen], away: Collection[str]) -> list[Seen]:
+    """Answers that no client can act on: no 2xx, no 404, and no 503 that names one of these dependencies."""
+    named = re.compile(rf'"detail": ?"({"|".join(away)}) is unavailable: ')
+    return [
+        one
+        for one in answers
+        if not one.state.startswith(("2", "404")) and not (one.state.startswith("503") and named.search(one.detail))
+    ]
 
 
 def slowest_s(answers: list[Seen]) -> float:

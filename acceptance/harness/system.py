@@ -35,6 +35,8 @@ AGENT_SIDECAR = Target(NAMESPACE, AGENT, "daprd")
 KAFKA = Target("kafka", "kafka", "kafka")
 POSTGRES = Target("postgres", "postgres-postgresql", "postgresql")
 TARGETS = {"agent": AGENT_APP, "sidecar": AGENT_SIDECAR, "kafka": KAFKA, "postgres": POSTGRES}
+DEPENDENCIES = {"kafka": ("pubsub",), "postgres": ("database", "statestore")}
+"""By what names the agent tells that a backend is away."""
 BACKENDS = {
     "kafka": ("kafka.kafka.svc.cluster.local", 9092),
     "postgres": ("postgres-postgresql.postgres.svc.cluster.local", 5432),

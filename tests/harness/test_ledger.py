@@ -10,7 +10,10 @@ import pytest
 from acceptance.harness.ledger import Effect, Write, compare, in_flight, written
 from acceptance.harness.timeline import Seen
 
-COUNTS = ("failed", "lost", "applied_twice", "applied_though_refused", "invented", "wrong_totals", "out_of_order")
+COUNTS = (
+    "failed", "lost", "applied_twice", "applied_though_refused", "invented", "wrong_totals", "out_of_order",
+    "server_errors",
+)  # fmt: skip
 Effects = list[Effect]
 
 
@@ -70,6 +73,13 @@ def test_each_bad_system_is_found_out(system: Callable[[Effects], Effects], foun
 )
 def test_totals_that_are_not_the_sum_of_the_effects_are_found(totals: dict[str, tuple[int, Decimal]]) -> None:
     assert compare(LEDGER, GOOD, totals).wrong_totals == 2 - (totals.get("key-0") is not None)
+
+
+def test_a_server_error_is_none_the_less_for_an_attempt_behind_it_that_succeeds() -> None:
+    answers = {"key-0-1": ("500", "200"), "key-0-2": ("503", "503 closing", "200"), "key-0-3": ("502 closing", "200")}
+    answers |= {"key-0-4": ("not the agent: 502", "200"), "key-0-5": ("ServerDisconnectedError", "200")}
+    ledger = {**LEDGER, **{one: replace(LEDGER[one], answers=told) for one, told in answers.items()}}
+    assert compare(ledger, GOOD, totals_of(GOOD)).named["server_errors"] == ["key-0-1", "key-0-3"]
 
 
 def test_what_was_refused_must_not_be_applied() -> None:

@@ -14,7 +14,7 @@ import pytest
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.kubectl import finish
 from acceptance.harness.ledger import REFUSED_CONNECTION, written
-from acceptance.harness.load import Load, failed, slowest_s
+from acceptance.harness.load import Load, failed, slowest_s, unexplained
 from acceptance.harness.timeline import Seen, Timeline
 from acceptance.harness.toolbox import PROGRAMS, Toolbox
 from acceptance.harness.waiting import Waiting
@@ -146,6 +146,32 @@ def test_the_load_ends_what_it_has_begun_once_it_is_asked_to() -> None:
 )
 def test_what_a_client_knows_comes_from_all_of_its_attempts(answers: list[str], known: str) -> None:
     assert outcome(answers) == known
+
+
+AWAY = '{"type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": "database is unavailable: x"}'
+
+
+@pytest.mark.parametrize(
+    ("state", "detail", "explained"),
+    [
+        ("200", "", True),
+        ("202 closing", "", True),
+        ("404", AWAY.replace("503", "404"), True),
+        ("503", AWAY, True),
+        ("503 closing", AWAY.replace('": "', '":"'), True),
+        ("503", AWAY.replace("database", "pubsub"), False),
+        ("503", "database is unavailable: x", False),
+        ("500", AWAY.replace("503", "500"), False),
+        ("422", AWAY, False),
+        ("not the agent: 503", AWAY, False),
+        ("ServerDisconnectedError", "", False),
+    ],
+)
+def test_an_answer_is_explained_by_what_is_away_or_needs_no_explanation(
+    state: str, detail: str, *, explained: bool
+) -> None:
+    answer = Seen(0, "query", state, detail=detail)
+    assert unexplained([answer], ("statestore", "database")) == ([] if explained else [answer])
 
 
 def test_answers_are_told_from_failures() -> None:
