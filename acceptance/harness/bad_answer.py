@@ -28,8 +28,8 @@ class Verdict:
     seconds: float
 
 
-def examine(send: Send, request: Request) -> Verdict:
-    """Send a request and look at its answer; a value that was saved is read back, and deleted."""
+def examine(send: Send, request: Request, *, is_refused: bool | None = None) -> Verdict:
+    """Send a request and look at its answer, also at whether it had to be a refusal; what was saved is read back."""
     started = time.monotonic()
     try:
         answer = send(request)
@@ -37,7 +37,8 @@ def examine(send: Send, request: Request) -> Verdict:
         return Verdict(0, f"no answer: {error!r}", time.monotonic() - started)
     seconds = time.monotonic() - started
     saved = answer.status_code == 200 and (request.method, request.path.partition("?")[0]) == ("POST", "/state")
-    return Verdict(answer.status_code, fault(request, answer) or (changed(send, request) if saved else ""), seconds)
+    complaint = fault(request, answer) or misjudged(answer, is_refused=is_refused)
+    return Verdict(answer.status_code, complaint or (changed(send, request) if saved else ""), seconds)
 
 
 def fault(request: Request, answer: httpx.Response) -> str:
@@ -56,6 +57,20 @@ def fault(request: Request, answer: httpx.Response) -> str:
     if answer.status_code >= 500 and not (answer.status_code == 503 and DEPENDENCY_AWAY.match(problem["detail"])):
         return f"expected no server error, or a 503 that names a dependency, seen {seen}"
     return ""
+
+
+def misjudged(answer: httpx.Response, *, is_refused: bool | None) -> str:
+    """What is wrong with an answer that accepts what is to be refused, or the other way; None leaves it open.
+
+    Nobody can judge while a dependency is away, and what is absent was well asked for.
+    """
+    if is_refused is None or answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        return ""
+    refused = answer.is_client_error and answer.status_code != httpx.codes.NOT_FOUND
+    if refused == is_refused:
+        return ""
+    wanted = "a refusal" if is_refused else "acceptance"
+    return f"expected {wanted}, seen {answer.status_code} {answer.text[:300]}"
 
 
 def changed(send: Send, saved: Request) -> str:

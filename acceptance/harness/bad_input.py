@@ -73,35 +73,39 @@ HEADERS = {
 }
 
 
-def with_text(text: str, route: Route) -> Iterator[Request]:
+Placed = Iterator[tuple[str, Request]]
+"""Requests, each with the place that is bad about it."""
+
+
+def with_text(text: str, route: Route) -> Placed:
     """A text in each parameter, in one that the route does not know, and in each member of the body."""
-    for name in route.parameters:
-        yield route.request({name: text})
+    for place, name in route.parameters.items():
+        yield place, route.request({name: text})
     yield from with_value(json.dumps(text).encode(), route) if route.content_type else ()
 
 
-def with_value(value: bytes, route: Route) -> Iterator[Request]:
+def with_value(value: bytes, route: Route) -> Placed:
     """A JSON text in each member of the body; a route without a body gets it as one."""
-    for body in route.bodies(value):
-        yield route.request(body=body)
+    for place, body in route.bodies(value):
+        yield place, route.request(body=body)
 
 
-def with_body(body: bytes, route: Route) -> Iterator[Request]:
+def with_body(body: bytes, route: Route) -> Placed:
     """A whole body."""
-    yield route.request(body=body)
+    yield "body", route.request(body=body)
 
 
-def with_headers(headers: dict[str, bytes], route: Route) -> Iterator[Request]:
+def with_headers(headers: dict[str, bytes], route: Route) -> Placed:
     """Headers beside the good ones, or in their place."""
-    yield route.request(headers=headers)
+    yield "headers", route.request(headers=headers)
 
 
-def with_method(method: str, route: Route) -> Iterator[Request]:
+def with_method(method: str, route: Route) -> Placed:
     """A method that no route has."""
-    yield replace(route.request(), method=method, by_daprd=False)
+    yield "method", replace(route.request(), method=method, by_daprd=False)
 
 
-CLASSES: dict[str, Callable[[Route], Iterator[Request]]] = {
+CLASSES: dict[str, Callable[[Route], Placed]] = {
     **{f"text: {name}": partial(with_text, text) for name, text in TEXTS.items()},
     **{f"value: {name}": partial(with_value, value) for name, value in VALUES.items()},
     **{f"body: {name}": partial(with_body, body) for name, body in BODIES.items()},
@@ -111,10 +115,11 @@ CLASSES: dict[str, Callable[[Route], Iterator[Request]]] = {
 
 
 class Case(NamedTuple):
-    """A request, the route that it goes to, and the class of what is bad about it."""
+    """A request, the route that it goes to, and the class of what is bad about it, and where."""
 
     route: Route
     input: str
+    place: str
     request: Request
 
 
@@ -128,7 +133,14 @@ def cases(found: list[Route]) -> Iterator[Case]:
     for shift in range(len(names)):
         for number, route in enumerate(found):
             name = names[(shift + STEP * number) % len(names)]
-            first, *others = (Case(route, name, request) for request in dict.fromkeys(CLASSES[name](route)))
+            first, *others = _cases(route, name)
             rest += others
             yield first
     yield from rest
+
+
+def _cases(route: Route, name: str) -> Iterator[Case]:
+    # what a route takes no notice of is the same request in every place
+    placed = {request: place for place, request in reversed([*CLASSES[name](route)])}
+    for request, place in reversed(placed.items()):
+        yield Case(route, name, f"{route.path} {place}", request)

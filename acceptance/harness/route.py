@@ -36,14 +36,17 @@ class Route:
     method: str
     path: str
     query: tuple[str, ...]
+    required: tuple[str, ...]
+    """Those of the query without which it is no request."""
     headers: tuple[str, ...]
     content_type: str
     example: Any
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """Names of the parameters, whether in path, query or headers, and of one that the route does not know."""
-        return (*IN_PATH.findall(self.path), *self.query, *self.headers, EXTRA)
+    def parameters(self) -> dict[str, str]:
+        """Parameters of path, query and headers, and one that the route does not know: their names by their places."""
+        in_path = {f"{{{name}}}": name for name in IN_PATH.findall(self.path)}
+        return in_path | {f"?{name}": name for name in (*self.query, EXTRA)} | {name: name for name in self.headers}
 
     def request(
         self, texts: dict[str, str] | None = None, body: bytes | None = None, headers: dict[str, bytes] | None = None
@@ -51,7 +54,8 @@ class Route:
         """A good request, but for texts in the place of parameters by name, the body, and headers beside its own."""
         texts = texts or {}
         path = IN_PATH.sub(lambda found: escaped(texts.get(found[1], GOOD_TEXT)), self.path)
-        query = "&".join(f"{escaped(name)}={escaped(texts[name])}" for name in (*self.query, EXTRA) if name in texts)
+        asked = dict.fromkeys(self.required, GOOD_TEXT) | texts
+        query = "&".join(f"{escaped(name)}={escaped(asked[name])}" for name in (*self.query, EXTRA) if name in asked)
         good_body = json.dumps(self.example).encode() if self.content_type else b""
         # daprd sends no query; one that is no UTF-8 is refused before anybody asks who sends it
         by_daprd = self.content_type == CLOUD_EVENTS and not _has_surrogates(texts)
@@ -64,13 +68,13 @@ class Route:
         target = f"{path}?{query}" if query else path
         return Request(self.method, target, tuple(sent.items()), good_body if body is None else body, by_daprd)
 
-    def bodies(self, value: bytes) -> Iterator[bytes]:
-        """Good bodies but for one member, or all of it, which is this JSON text; also as daprd wraps records."""
-        for marked in _marked(self.example):
+    def bodies(self, value: bytes) -> Iterator[tuple[str, bytes]]:
+        """Good bodies but for one member, or all of it, which is this JSON text, by place; also as daprd wraps them."""
+        for place, marked in _marked(self.example):
             body = json.dumps(marked).encode().replace(json.dumps(MARK).encode(), value)
-            yield body
+            yield place or "body", body
             if self.content_type == CLOUD_EVENTS:
-                yield json.dumps({"id": "bad-input", "data_base64": b64encode(body).decode()}).encode()
+                yield place, json.dumps({"id": "bad-input", "data_base64": b64encode(body).decode()}).encode()
 
 
 def routes(document: dict[str, Any]) -> list[Route]:
@@ -102,14 +106,13 @@ def _has_surrogates(texts: dict[str, str]) -> bool:
 
 
 def _route(document: dict[str, Any], method: str, path: str, operation: dict[str, Any]) -> Route:
-    named = {
-        where: tuple(one["name"] for one in operation.get("parameters", []) if one["in"] == where)
-        for where in ("query", "header")
-    }
+    parameters = operation.get("parameters", [])
+    named = {where: tuple(one["name"] for one in parameters if one["in"] == where) for where in ("query", "header")}
     content = operation.get("requestBody", {}).get("content", {})
     content_type = next(iter(content), "")
     example = _example(document, content.get(content_type, {}), content_type)
-    return Route(method, path, named["query"], named["header"], content_type, example)
+    required = tuple(one["name"] for one in parameters if one["in"] == "query" and one.get("required"))
+    return Route(method, path, named["query"], required, named["header"], content_type, example)
 
 
 def _example(document: dict[str, Any], media: dict[str, Any], content_type: str) -> Any:
@@ -119,8 +122,8 @@ def _example(document: dict[str, Any], media: dict[str, Any], content_type: str)
     return schema.get("examples", [{}])[0]
 
 
-def _marked(value: Any) -> Iterator[Any]:
+def _marked(value: Any) -> Iterator[tuple[str, Any]]:
     for name, part in value.items() if isinstance(value, dict) else ():
-        for changed in _marked(part):
-            yield {**value, name: changed}
-    yield MARK
+        for place, changed in _marked(part):
+            yield f"{name}.{place}".rstrip("."), {**value, name: changed}
+    yield "", MARK

@@ -10,6 +10,7 @@ from acceptance.harness.api import Api
 from acceptance.harness.bad_answer import examine
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.errors import expect
+from acceptance.harness.refusals import is_refused
 from acceptance.harness.request import Request
 
 REQUESTS = {"scenario-20-bad-input": 200, "endurance-bad-input": 1000}
@@ -31,9 +32,13 @@ def test_bad_input_is_refused_in_time_and_never_a_server_error(
         headers = request.raw_headers(app_token)
         return agent.call(request.method, request.path, headers=headers, content=request.body)
 
-    found = [(case, examine(send, case.request)) for case in chosen]
+    found = [(case, examine(send, case.request, is_refused=is_refused(case))) for case in chosen]
 
-    wrong = [f"{case.input}: {one.complaint}\n{case.request.curl(AGENT)}" for case, one in found if one.complaint]
+    wrong = [
+        f"{case.input} in {case.place}: {one.complaint}\n{case.request.curl(AGENT)}"
+        for case, one in found
+        if one.complaint
+    ]
     expect(not wrong, "every answer as promised", f"{len(wrong)} not so\n" + "\n".join(wrong[:SHOWN]))
     measure("requests", len(found))
     measure("unavailable", sum(one.status == httpx.codes.SERVICE_UNAVAILABLE for _, one in found))

@@ -73,6 +73,26 @@ def test_an_answer_that_is_not_as_promised_is_told(request_: Request, answer: ht
     assert bool(complaint) == bool(seen)
 
 
+@pytest.mark.parametrize(
+    ("answer", "refused", "accepted"),
+    [
+        (problem(REFUSED), "", "expected acceptance"),
+        (problem({**REFUSED, "status": 400}), "", "expected acceptance"),
+        (problem({**REFUSED, "status": 404}), "expected a refusal", ""),
+        (problem(AWAY), "", ""),
+        (httpx.Response(200, json={}), "expected a refusal", ""),
+        (httpx.Response(204), "expected a refusal", ""),
+    ],
+)
+def test_what_is_accepted_though_it_has_to_be_refused_is_told_and_the_other_way(
+    answer: httpx.Response, refused: str, accepted: str
+) -> None:
+    for is_refused, complaint in ((True, refused), (False, accepted), (None, "")):
+        seen = examine(lambda _: answer, PUBLISHED, is_refused=is_refused).complaint
+        assert complaint in seen
+        assert bool(complaint) == bool(seen)
+
+
 @pytest.mark.parametrize(("read", "equal"), [(b"1.0", True), (b"true", False), (b"2", False), (b"null", False)])
 def test_a_value_that_comes_back_changed_is_told(read: bytes, equal: bool) -> None:  # noqa: FBT001 - a column of the table
     def send(request: Request) -> httpx.Response:

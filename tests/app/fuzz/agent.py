@@ -35,10 +35,10 @@ class FuzzedAgent:
         """The answer; TimeoutError when there is none within 5 s."""
         return self._portal.call(self._send, request)
 
-    def examine(self, request: Request) -> int:
+    def examine(self, request: Request, *, is_refused: bool | None = None) -> int:
         """Send a request and return the answer's status; AssertionError, with the line that repeats it, if wrong."""
         self.sent += 1
-        found = examine(self.send, request)
+        found = examine(self.send, request, is_refused=is_refused)
         complaint = found.complaint or (f"{found.seconds:.1f} s" if found.seconds > HANG_S else "")
         assert not complaint, f"{complaint}\n{request.curl(BASE)}"
         return found.status

@@ -56,7 +56,7 @@ headers: st.SearchStrategy[dict[str, bytes]] = (
 def requests(draw: st.DrawFn, routes: list[Route]) -> Request:
     """A request to one of the routes, good or bad in its parameters, its body and its headers, each for itself."""
     route = draw(st.sampled_from(routes))
-    given: dict[str, Any] = draw(st.dictionaries(st.sampled_from(route.parameters), texts))
-    bodies = draw(st.none() | json_texts.map(lambda text: [*route.bodies(text)]) | whole_bodies)
+    given: dict[str, Any] = draw(st.dictionaries(st.sampled_from([*route.parameters.values()]), texts))
+    bodies = draw(st.none() | json_texts.map(lambda text: [body for _, body in route.bodies(text)]) | whole_bodies)
     body = draw(st.sampled_from(bodies)) if bodies else None
     return route.request(given, body, draw(headers))

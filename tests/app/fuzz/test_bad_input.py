@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 from acceptance.harness import bad_input
+from acceptance.harness.refusals import is_refused
 from acceptance.harness.request import Request
 from tests.app.fuzz import strategies
 from tests.app.fuzz.agent import FuzzedAgent
@@ -53,7 +54,7 @@ def examples(count: int) -> settings:
 def test_every_class_of_input_on_every_route_is_answered_as_promised(agent: FuzzedAgent, name: str) -> None:
     for case in NAMED:
         if case.input == name:
-            agent.examine(case.request)
+            agent.examine(case.request, is_refused=is_refused(case))
 
 
 @examples(BY_SCHEMA)
