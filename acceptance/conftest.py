@@ -220,7 +220,10 @@ def faults(
 
 @pytest.fixture
 def measure(request: pytest.FixtureRequest, run: Run) -> Measure:
-    """Put a number beside its bound into the report, and hold it against it; `such_as` tells what it counts."""
+    """Put a number beside its bound into the report; all that exceed theirs are told at the test's end.
+
+    `such_as` tells what a number counts.
+    """
 
     def measured(name: str, value: float, such_as: str = "") -> None:
         run.results[request.node.nodeid].measure(name, value, run.options.time_scale, such_as)
@@ -233,6 +236,8 @@ def every_bound_measured(entry: Entry, request: pytest.FixtureRequest, run: Run)
     """Refuse a test that passes without a number for each bound of its entry: a bound that cannot fail."""
     yield
     result = run.results[request.node.nodeid]
+    # what a fixture measured at its end
+    result.require_bounds()
     missing = entry.bounds.keys() - result.numbers.keys()
     expect(not (result.ran and missing), "a number for each bound", f"none for {', '.join(sorted(missing))}")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from acceptance.harness.catalogue import Entry
 from acceptance.harness.diagnostics import Explanation
-from acceptance.harness.errors import expect
+from acceptance.harness.errors import UnmetError
 from acceptance.harness.timeline import Timeline
 
 
@@ -18,6 +18,8 @@ class Result:
     duration_s: float = 0.0
     retries: int = 0
     numbers: dict[str, tuple[float, float | None]] = field(default_factory=dict)
+    exceeded: dict[str, str] = field(default_factory=dict)
+    """What counts towards each bound that is exceeded, until that was told."""
     ran: bool = False
     failures: list[Explanation] = field(default_factory=list)
     timeline: Timeline = field(default_factory=Timeline)
@@ -30,16 +32,25 @@ class Result:
         return "passed" if self.ran else "not run"
 
     def measure(self, name: str, value: float, time_scale: float, such_as: str = "") -> None:
-        """Note a number, of several of one name the largest, and hold it against its bound.
-
-        Raises UnmetError above it, with what it counts.
-        """
+        """Note a number, of several of one name the largest, and whether it is above its bound, with what it counts."""
         bound = self.entry.bounds.get(name)
         limit = bound * time_scale if bound is not None and name.endswith("_s") else bound
         largest = max(round(value, 3), self.numbers.get(name, (-math.inf, None))[0])
         self.numbers[name] = (largest, limit)
-        if limit is not None:
-            expect(value <= limit, f"{name} of at most {limit:g}", f"{value:.3f}{such_as and f', such as {such_as}'}")
+        if limit is not None and value > limit:
+            self.exceeded[name] = such_as and f", such as {such_as}"
+
+    def require_bounds(self, beside: UnmetError | None = None) -> None:
+        """Raise UnmetError with every bound that is exceeded and was not told yet, beside what else was not met."""
+        exceeded, self.exceeded = self.exceeded, {}
+        if not exceeded:
+            return
+        told = [(name, *self.numbers[name], such_as) for name, such_as in exceeded.items()]
+        bounds = [f"{name} of at most {limit:g}" for name, _, limit, _ in told]
+        seen = [f"{name} {value:g} (limit {limit:g}){such_as}" for name, value, limit, such_as in told]
+        if beside:
+            bounds, seen = [beside.expected, *bounds], [beside.seen, *seen]
+        raise UnmetError("; ".join(bounds), "; ".join(seen), beside.since_s if beside else None)
 
     def fail(self, explanation: Explanation) -> None:
         """Note a failure; a test may fail and its clean-up too."""

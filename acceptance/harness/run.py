@@ -11,7 +11,7 @@ import pytest
 from acceptance.harness import report
 from acceptance.harness.artifacts import Artifacts
 from acceptance.harness.diagnostics import explain
-from acceptance.harness.errors import ExitCode, UndoIncompleteError, exit_codes, most_urgent, told
+from acceptance.harness.errors import ExitCode, UndoIncompleteError, UnmetError, exit_codes, most_urgent, told
 from acceptance.harness.interruption import terminate_like_interrupt, uninterrupted
 from acceptance.harness.masking import Masking
 from acceptance.harness.options import Options
@@ -72,6 +72,19 @@ class Run:
         if entry := entry_of(item):
             self.results[item.nodeid] = Result(entry)
             self.waiting.retries = 0
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
+        """Tell every bound that is exceeded at once, at the test's end, and beside what ended it before."""
+        result = self.results.get(item.nodeid)
+        try:
+            yield
+        except UnmetError as error:
+            if result:
+                result.require_bounds(error)
+            raise
+        if result:
+            result.require_bounds()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

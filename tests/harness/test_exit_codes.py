@@ -62,10 +62,10 @@ class Suite:
         self._pytester = pytester
         pytester.makeconftest(CONFTEST)
 
-    def run(self, *arguments: str, **steps: str) -> int:
+    def run(self, *arguments: str, template: str = TEST, **steps: str) -> int:
         """The exit code; what was printed is in `output`."""
         every = dict.fromkeys(("one", "another", "afterwards", "also_afterwards"), "pass")
-        self._pytester.makepyfile(test_it=TEST.format(**every | steps))
+        self._pytester.makepyfile(test_it=template.format(**every | steps))
         plugins = ("-p", "no:schemathesis", "-p", "no:hypothesispytest")
         done = self._pytester.runpytest_inprocess(*plugins, *arguments, no_reraise_ctrlc=True)
         self.output = done.stdout.str() + done.stderr.str()
@@ -178,6 +178,30 @@ def test_a_failure_explains_itself_in_ten_lines_and_in_junit(suite: Suite) -> No
     assert failure is not None
     assert "the broker is away" in failure.attrib["message"]
     assert {one.attrib["name"] for one in report.iterfind(".//property")} == {"retries"}
+
+
+BOUNDED = """
+import pytest
+from acceptance.harness.catalogue import proves
+
+@pytest.fixture
+def measured(measure):
+    yield
+    measure("answer_s", {afterwards})
+
+@proves("criterion-4-health")
+def test_one(entry, measure, measured):
+    measure("answer_s", {within})
+"""
+
+
+@pytest.mark.parametrize(("within", "afterwards", "code"), [(1, 2, 0), (3, 1, 1), (1, 3, 1)])
+def test_a_bound_that_is_exceeded_is_no_pass_whoever_measures(
+    suite: Suite, pytester: pytest.Pytester, within: int, afterwards: int, code: int
+) -> None:
+    pytester.makeconftest(CONFTEST + "\nfrom acceptance.conftest import every_bound_measured, measure, run\n")
+    assert suite.run(template=BOUNDED, within=f"{within}", afterwards=f"{afterwards}") == code
+    assert ("answer_s 3 (limit 2)" in suite.output) == bool(code)
 
 
 def test_a_bound_without_a_number_is_no_pass(suite: Suite, pytester: pytest.Pytester) -> None:

@@ -12,6 +12,7 @@ from acceptance.harness import report
 from acceptance.harness.artifacts import Artifacts
 from acceptance.harness.catalogue import ENTRIES
 from acceptance.harness.diagnostics import Explanation
+from acceptance.harness.errors import UnmetError
 from acceptance.harness.masking import Masking
 from acceptance.harness.page import TEMPLATE
 from acceptance.harness.results import Result
@@ -47,6 +48,40 @@ def summary(results: list[Result]) -> dict[str, Any]:
         "forwards": {"fastapi-app/deploy/x": {"opened": 2, "reopened": 1}},
         "results": [result.as_data() for result in results],
     }
+
+
+def test_every_bound_that_is_exceeded_is_told_at_once() -> None:
+    result = Result(ENTRIES["scenario-12-broker-killed-under-load"])
+    for name, value, such_as in (
+        ("unknown", 1, ""),
+        ("lost", 40, "a, b"),
+        ("applied_s", 61, ""),
+        ("applied_twice", 0, ""),
+    ):
+        result.measure(name, value, time_scale=1, such_as=such_as)
+    result.measure("applied_s", 3, time_scale=1)
+    with pytest.raises(UnmetError) as told:
+        result.require_bounds()
+    assert told.value.expected == "unknown of at most 0; lost of at most 0; applied_s of at most 60"
+    assert told.value.seen == "unknown 1 (limit 0); lost 40 (limit 0), such as a, b; applied_s 61 (limit 60)"
+    result.require_bounds()
+
+
+def test_a_bound_that_is_exceeded_is_told_beside_what_else_was_not_met() -> None:
+    result = Result(ENTRIES["scenario-12-broker-killed-under-load"])
+    result.measure("lost", 40, time_scale=1)
+    told = r"expected /ready to be green; lost of at most 0; seen 503; lost 40 \(limit 0\)"
+    with pytest.raises(UnmetError, match=told):
+        result.require_bounds(UnmetError("/ready to be green", "503", 5))
+
+
+def test_a_bound_that_is_a_time_is_stretched() -> None:
+    result = Result(ENTRIES["scenario-12-broker-killed-under-load"])
+    result.measure("applied_s", 119, time_scale=2)
+    result.require_bounds()
+    result.measure("applied_s", 121, time_scale=2)
+    with pytest.raises(UnmetError, match="limit 120"):
+        result.require_bounds()
 
 
 @pytest.fixture
