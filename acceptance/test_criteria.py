@@ -20,6 +20,7 @@ from acceptance.harness.workload import find, require_ready
 TABLES = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
 STATE_CALLS = "dapr_component_state_count"
 PUBLISHES = "dapr_component_pubsub_egress_count"
+READS = 40
 
 
 @proves("criterion-1-control-plane")
@@ -115,9 +116,9 @@ def test_state_is_saved_read_and_deleted_through_dapr(
     key, value = f"acceptance-{uuid4()}", {"nested": [1, {"text": "Grüße"}], "none": None}
     row = f"{system.AGENT}||{key}"
     count = f"SELECT count(*) FROM {system.STATE_TABLE} WHERE key = $1"  # noqa: S608 -- a name from the contract
+    labels = {"component": system.STATESTORE, "success": "true"}
     counted = {
-        one: Counter(sidecar_metrics, STATE_CALLS, {"component": system.STATESTORE, "operation": one})
-        for one in ("set", "delete")
+        one: Counter(sidecar_metrics, STATE_CALLS, labels | {"operation": one}) for one in ("set", "get", "delete")
     }
     before = {name: counter.value() for name, counter in counted.items()}
 
@@ -133,8 +134,16 @@ def test_state_is_saved_read_and_deleted_through_dapr(
     require_answer({"status": "deleted", "key": key}, "DELETE", f"/state/{key}")
     require_answer(None, "GET", f"/state/{key}", status=404)
     expect(database.value(count, row) == 0, f"no row {row} in {system.STATE_TABLE}", "it is still there")
-    for name, counter in counted.items():
-        within("counted_s", f"the sidecar to count the {name}", partial(counter.require, before[name] + 1))
+    for name in ("set", "delete"):
+        within("counted_s", f"the sidecar to count the {name}", partial(counted[name].require, before[name] + 1))
+
+    # readiness reads through the sidecar too, but not nearly as often
+    reads, started = counted["get"].value(), time.monotonic()
+    for _ in range(READS):
+        require_answer(None, "GET", f"/state/{key}", status=404)
+    lasted_s = time.monotonic() - started
+    expect(lasted_s < READS / 4, f"{READS} reads in less than {READS / 4:g} s", f"{lasted_s:.1f} s")
+    within("counted_s", f"the sidecar to count {READS} reads", partial(counted["get"].require, reads + READS))
 
 
 @proves("criterion-8-publish")
@@ -142,7 +151,8 @@ def test_published_event_is_found_in_the_topic(
     agent: Api, topic: Topic, sidecar_metrics: Api, bound: Bound, measure: Measure, within: Within
 ) -> None:
     offsets = topic.offsets()
-    published_through = Counter(sidecar_metrics, PUBLISHES, {"component": system.PUBSUB, "topic": system.TOPIC})
+    labels = {"component": system.PUBSUB, "topic": system.TOPIC, "success": "true"}
+    published_through = Counter(sidecar_metrics, PUBLISHES, labels)
     before = published_through.value()
     message = f"acceptance {uuid4()}"
     started = time.monotonic()
@@ -157,6 +167,7 @@ def test_published_event_is_found_in_the_topic(
     expect(record["key"] == message, f"Kafka's partition key {message!r}", record["key"])
     measure("found_s", found_s)
     within("counted_s", "the sidecar to count the publish", partial(published_through.require, before + 1))
+    measure("copies", topic.count(published["id"], offsets))
 
 
 @proves("criterion-9-invocation")

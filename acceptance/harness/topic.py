@@ -35,6 +35,11 @@ class Topic:
         found: dict[str, Any] | None = self.toolbox.run("topic", "find", wanted, timeout_s=within_s + 20)
         return found
 
+    def count(self, event_id: str, offsets: dict[str, int]) -> int:
+        """How many records behind `offsets`, up to where the topic ends now, carry the id."""
+        found: int = self.toolbox.run("topic", "count", self._wanted(id=event_id, offsets=offsets, within_s=ASKED_S))
+        return found
+
     def write(self, records: list[Record]) -> list[tuple[int, int]]:
         """Partition and offset of each record, once the broker has them all. Raises KubectlError if it refuses one."""
         lines = "\n".join(record.line() for record in records)

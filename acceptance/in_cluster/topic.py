@@ -1,4 +1,7 @@
-"""Reads a topic by a consumer of its own: `offsets` prints where it ends, `find` the record that carries an id."""
+"""Reads a topic by a consumer of its own.
+
+`offsets` prints where it ends, `find` the first record that carries an id, `count` how many records do.
+"""
 
 import asyncio
 import json
@@ -18,9 +21,11 @@ async def main(command: str, wanted: dict[str, Any]) -> None:
     await consumer.start()
     try:
         partitions = await partitions_of(wanted["topic"], wanted["brokers"])
+        ends = await consumer.end_offsets(partitions)
         if command == "offsets":
-            ends = await consumer.end_offsets(partitions)
             print(json.dumps({partition.partition: offset for partition, offset in ends.items()}))
+        elif command == "count":
+            print(json.dumps(await count(consumer, ends, wanted)))
         else:
             print(json.dumps(await find(consumer, partitions, wanted)))
     finally:
@@ -40,18 +45,38 @@ async def partitions_of(topic: str, brokers: str) -> list[TopicPartition]:
     return [TopicPartition(topic, one["partition"]) for one in description["partitions"]]
 
 
+async def count(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int], wanted: dict[str, Any]) -> int:
+    """How many records between the offsets and the ends mention the id."""
+    seek(consumer, [*ends], wanted)
+    found = 0
+    while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+        for partition, records in (await consumer.getmany(timeout_ms=200)).items():
+            found += sum(one.offset < ends[partition] and mentions(one, wanted) for one in records)
+    return found
+
+
+def seek(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], wanted: dict[str, Any]) -> None:
+    """Read on from the offsets."""
+    consumer.assign(partitions)
+    for partition in partitions:
+        consumer.seek(partition, wanted["offsets"][str(partition.partition)])
+
+
+def mentions(record: Any, wanted: dict[str, Any]) -> bool:
+    """Whether the id is in a record's value."""
+    return wanted["id"].encode() in (record.value or b"")
+
+
 async def find(
     consumer: AIOKafkaConsumer, partitions: list[TopicPartition], wanted: dict[str, Any]
 ) -> dict[str, Any] | None:
     """The first record behind the offsets whose value mentions the id."""
-    consumer.assign(partitions)
-    for partition in partitions:
-        consumer.seek(partition, wanted["offsets"][str(partition.partition)])
+    seek(consumer, partitions, wanted)
     deadline = time.monotonic() + wanted["within_s"]
     while time.monotonic() < deadline:
         for records in (await consumer.getmany(timeout_ms=200)).values():
             for record in records:
-                if wanted["id"].encode() in (record.value or b""):
+                if mentions(record, wanted):
                     return {
                         "partition": record.partition,
                         "offset": record.offset,

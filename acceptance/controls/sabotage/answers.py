@@ -2,15 +2,20 @@
 
 import asyncio
 import json
+import os
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
+
+from app.dapr import Sidecar
 from app.guard import Guard
 from app.health import Monitor
 
 from .exchange import Answer, Exchange
 
 REFUSED = 422
+publish = Sidecar.publish
 STATE: dict[str, Any] = {}
 LATE_S = 5.5
 
@@ -81,6 +86,52 @@ async def delivered_by_anybody(exchange: Exchange) -> Answer:
     """A delivery that is not asked who sends it."""
     exchange.tamper(Guard, "require_delivery", lambda *_: None)
     return await exchange.inner()
+
+
+async def accepts_everything(exchange: Exchange) -> Answer:
+    """Input that nobody looks at: what the application refuses is welcome."""
+    status, body = await exchange.inner()
+    return (200, {"status": "accepted"}) if status in {400, 413, REFUSED} else (status, body)
+
+
+async def hides_what_is_away(exchange: Exchange) -> Answer:
+    """A server error, at once, where a dependency should be named."""
+    status, body = await exchange.inner()
+    hides = status == 503 and exchange.call[1] in {"publish", "state", "db"}
+    return (500, {"title": "Internal Server Error", "status": 500, "detail": "unexpected"}) if hides else (status, body)
+
+
+async def publishes_twice(exchange: Exchange) -> Answer:
+    """A publish that sends its record a second time."""
+    if exchange.call == ("POST", "publish"):
+        exchange.tamper(Sidecar, "publish", _publish_twice)
+    return await exchange.inner()
+
+
+async def _publish_twice(self: Sidecar, *arguments: Any) -> None:
+    for _ in range(2):
+        await publish(self, *arguments)
+
+
+async def reads_state_without_dapr(exchange: Exchange) -> Answer:
+    """A read of what is saved straight from the table of the state store."""
+    exchange.tamper(Sidecar, "get_state", _read_state)
+    return await exchange.inner()
+
+
+async def _read_state(_: Sidecar, key: str) -> tuple[bool, Any]:
+    connection = await asyncpg.connect(
+        host=os.environ["POSTGRES_HOST"],
+        user=os.environ["POSTGRES_USER"],
+        password=os.environ["POSTGRES_PASSWORD"],
+        database=os.environ["POSTGRES_DATABASE"],
+        timeout=1,
+    )
+    try:
+        row = await connection.fetchrow("SELECT value FROM agent_state WHERE key = $1", f"fastapi-dapr-agent||{key}")
+    finally:
+        await connection.close()
+    return (True, json.loads(row["value"])) if row else (False, None)
 
 
 async def breaks_on_bad_input(exchange: Exchange) -> Answer:

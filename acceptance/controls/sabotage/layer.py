@@ -20,6 +20,10 @@ SABOTAGES: dict[str, Callable[[Exchange], Awaitable[Answer]]] = {
         answers.queries_late,
         answers.delivered_by_anybody,
         answers.breaks_on_bad_input,
+        answers.accepts_everything,
+        answers.hides_what_is_away,
+        answers.publishes_twice,
+        answers.reads_state_without_dapr,
         bounds.takes_headers_without_end,
         bounds.forgets_by_age_alone,
         events.subscribes_elsewhere,
@@ -40,6 +44,7 @@ SABOTAGES: dict[str, Callable[[Exchange], Awaitable[Answer]]] = {
         readiness.ready_by_ports,
         readiness.ready_strictly,
         readiness.ready_always,
+        readiness.never_ready_for_events,
     )
 }
 CONTENT = (b"content-type", b"content-length")

@@ -48,6 +48,13 @@ async def ready_strictly(exchange: Exchange) -> Answer:
     return await exchange.inner()
 
 
+async def never_ready_for_events(exchange: Exchange) -> Answer:
+    """A consumer that tells its sidecar for ever that it cannot take events, and everybody else that all is well."""
+    if exchange.scope["query_string"] == b"for=events":
+        return 503, {"title": "Service Unavailable", "status": 503, "detail": "not ready: starting"}
+    return await ready_always(exchange)
+
+
 async def ready_always(exchange: Exchange) -> Answer:
     """A readiness that looks at nothing."""
     if exchange.call != ("GET", "ready"):
