@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from acceptance.harness.fault import undo_table
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal, default_file
 from acceptance.harness.logs import LogFollower
+from acceptance.harness.numbers import Numbers, took
 from acceptance.harness.port_forward import PortForward
 from acceptance.harness.reach import Reach
 from acceptance.harness.request import CREDENTIAL
@@ -32,7 +34,7 @@ from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import find
 
-Measure = Callable[..., None]
+Judge = Callable[..., None]
 Within = Callable[..., Any]
 Bound = Callable[[str], float]
 
@@ -219,16 +221,14 @@ def faults(
 
 
 @pytest.fixture
-def measure(request: pytest.FixtureRequest, run: Run) -> Measure:
-    """Put a number beside its bound into the report; all that exceed theirs are told at the test's end.
+def judge(request: pytest.FixtureRequest, run: Run) -> Judge:
+    """Put numbers beside their bounds into the report; all that exceed theirs are told at the test's end."""
 
-    `such_as` tells what a number counts.
-    """
+    def judged(*numbers: Numbers) -> None:
+        for one in chain.from_iterable(numbers):
+            run.results[request.node.nodeid].measure(one.name, one.value, run.options.time_scale, one.such_as)
 
-    def measured(name: str, value: float, such_as: str = "") -> None:
-        run.results[request.node.nodeid].measure(name, value, run.options.time_scale, such_as)
-
-    return measured
+    return judged
 
 
 @pytest.fixture(autouse=True)
@@ -243,13 +243,13 @@ def every_bound_measured(entry: Entry, request: pytest.FixtureRequest, run: Run)
 
 
 @pytest.fixture
-def within(waiting: Waiting, bound: Bound, measure: Measure) -> Within:
+def within(waiting: Waiting, bound: Bound, judge: Judge) -> Within:
     """Wait for something within a bound of this test's entry; how long it took goes into the report."""
 
     def waited(name: str, expected: str, probe: Callable[[], Any], interval_s: float = 0.2) -> Any:
         started = time.monotonic()
         found = waiting.until(expected, probe, bound(name), interval_s)
-        measure(name, time.monotonic() - started)
+        judge(took(name, started, time.monotonic()))
         return found
 
     return waited

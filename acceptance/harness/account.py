@@ -1,5 +1,7 @@
 """What became of published events, told by PostgreSQL and by the dead letter topic."""
 
+from collections import Counter
+
 from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.topic import Topic
@@ -27,10 +29,10 @@ class Account:
         if missing:
             raise NotYetError(f"{len(missing)} of {len(event_ids)} events are not applied, such as {min(missing)}")
 
-    def twice(self) -> int:
-        """How many effects there are too many."""
-        applied = [row["event_id"] for row in self._database.rows(APPLIED, self.key)]
-        return len(applied) - len(set(applied))
+    def twice(self) -> list[str]:
+        """The ids of the effects that there are too many."""
+        applied = Counter(row["event_id"] for row in self._database.rows(APPLIED, self.key))
+        return [*(applied - Counter(applied.keys())).elements()]
 
     def dead_lettered(self) -> int:
         """How many events went to the dead letter topic, whoever sent them there."""

@@ -58,10 +58,6 @@ class Audit:
             return self.waiting.until("every acknowledged event to be applied", settled, within_s, interval_s=0.5)
         return self.balance(ledger)
 
-    def slowest(self, ledger: Mapping[str, Write]) -> tuple[float, str]:
-        """The longest time in seconds from invoking a write to its effect, and that write's id."""
-        return max((one.at - ledger[one.id].invoked, one.id) for one in self.effects() if one.id in ledger)
-
     def absorbed(self) -> int:
         """How many deliveries came again and had no effect."""
         return int(self.database.value(ABSORBED, self.prefix))

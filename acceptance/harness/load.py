@@ -112,11 +112,6 @@ def unexplained(answers: list[Seen], away: Collection[str]) -> list[Seen]:
     ]
 
 
-def slowest_s(answers: list[Seen]) -> float:
-    """The longest a request took, in seconds."""
-    return max((one.ms for one in answers), default=0.0) / 1000
-
-
 def described(answers: list[Seen]) -> str:
     """The first of some answers, for messages."""
     return "; ".join(f"{one.name}: {one.state} {one.detail}" for one in answers[:3]) or "none"

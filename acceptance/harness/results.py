@@ -6,7 +6,7 @@ from typing import Any
 
 from acceptance.harness.catalogue import Entry
 from acceptance.harness.diagnostics import Explanation
-from acceptance.harness.errors import UnmetError
+from acceptance.harness.errors import EnvironmentNotReadyError, UnmetError
 from acceptance.harness.timeline import Timeline
 
 
@@ -37,17 +37,19 @@ class Result:
         limit = bound * time_scale if bound is not None and name.endswith("_s") else bound
         largest = max(round(value, 3), self.numbers.get(name, (-math.inf, None))[0])
         self.numbers[name] = (largest, limit)
-        if limit is not None and value > limit:
+        if limit is not None and not value <= limit:  # no number is none either
             self.exceeded[name] = such_as and f", such as {such_as}"
 
-    def require_bounds(self, beside: UnmetError | None = None) -> None:
-        """Raise UnmetError with every bound that is exceeded and was not told yet, beside what else was not met."""
+    def require_bounds(self, beside: UnmetError | EnvironmentNotReadyError | None = None) -> None:
+        """Raise UnmetError with every bound that is exceeded and was not told yet, beside what else went wrong."""
         exceeded, self.exceeded = self.exceeded, {}
         if not exceeded:
             return
         told = [(name, *self.numbers[name], such_as) for name, such_as in exceeded.items()]
         bounds = [f"{name} of at most {limit:g}" for name, _, limit, _ in told]
         seen = [f"{name} {value:g} (limit {limit:g}){such_as}" for name, value, limit, such_as in told]
+        if isinstance(beside, EnvironmentNotReadyError):
+            beside = UnmetError("surroundings that let all be seen", beside)
         if beside:
             bounds, seen = [beside.expected, *bounds], [beside.seen, *seen]
         raise UnmetError("; ".join(bounds), "; ".join(seen), beside.since_s if beside else None)

@@ -1,8 +1,8 @@
 """What scenarios watch and send while something is broken."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -10,7 +10,6 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from acceptance.conftest import Measure
 from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.api import Api
@@ -19,7 +18,6 @@ from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.journal import Journal
 from acceptance.harness.kubectl import KubectlError
-from acceptance.harness.ledger import Balance
 from acceptance.harness.load import Load
 from acceptance.harness.observers import asking, sampling
 from acceptance.harness.timeline import Timeline
@@ -27,11 +25,8 @@ from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 
-MeasureBalances = Callable[..., None]
-
 WATCHED_WITHIN_S = 15
 ROLLED_OUT_S = 60
-NAMED = 3
 SERVE_DEGRADED = Path(__file__).parents[2] / "components/serve-degraded/kustomization.yaml"
 
 
@@ -93,16 +88,3 @@ def account(dead_letters: Topic, database: Database) -> Account:
 def audit(database: Database, waiting: Waiting) -> Audit:
     """The effects of keys of this test's own."""
     return Audit(database, waiting, f"acceptance-{uuid4()}")
-
-
-@pytest.fixture
-def measure_balances(measure: Measure) -> MeasureBalances:
-    """Put what was audited into the report, each number against its bound: counts added up, the longest gap."""
-
-    def measured(*balances: Balance) -> None:
-        for name in [field.name for field in fields(Balance) if field.name != "named"]:
-            values = [getattr(one, name) for one in balances]
-            named = [one for balance in balances for one in balance.named.get(name, ())]
-            measure(name, max(values) if name.endswith("_s") else sum(values), ", ".join(named[:NAMED]))
-
-    return measured

@@ -3,12 +3,13 @@
 from functools import partial
 from typing import Any
 
-from acceptance.conftest import Bound, Measure
+from acceptance.conftest import Bound, Judge
 from acceptance.harness import system
 from acceptance.harness.api import Api, shorten
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.errors import EnvironmentNotReadyError, expect
 from acceptance.harness.faults import Faults
+from acceptance.harness.numbers import endpoints_gone, most, recovered, share, slowest, took
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 
@@ -27,7 +28,7 @@ NEEDS: dict[str, tuple[str, str, Any, str]] = {
     "scenario-7-postgres-frozen",
 )
 def test_agent_tells_the_truth_while_a_backend_is_away_and_recovers_alone(
-    entry: Entry, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, measure: Measure
+    entry: Entry, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, judge: Judge
 ) -> None:
     inject = faults.killed if entry.fault == "killed" else faults.frozen
     with inject(system.TARGETS[entry.target], watched, entry.lasts_s) as fault:
@@ -45,11 +46,8 @@ def test_agent_tells_the_truth_while_a_backend_is_away_and_recovers_alone(
         raise EnvironmentNotReadyError(f"the fault did not bite: {entry.target} answered {len(answers)} times")
     told = refused.status_code == 503 and dependency in refused.json().get("detail", "")
     expect(told, f"{method} {path} to answer 503 and name {dependency}", shorten(refused))
-    measure("answer_s", refused.elapsed.total_seconds())
-    measure("unhealthy_percent", watched.share_percent("health", fault.at, other_than="200"))
-    measure("ready_fails_s", failed - fault.at)
+    judge(slowest("answer_s", [refused]), share("unhealthy_percent", watched, "health", fault.at, other_than="200"))
+    judge(took("ready_fails_s", fault.at, failed), endpoints_gone(watched, fault.at, back))
     endpoints = watched.of("endpoints", fault.at, back)
-    measure("endpoints_gone_s", max((one.at - fault.at for one in endpoints if one.state != "0"), default=0.0))
     expect(endpoints[-1].state == "0", "no ready endpoint of the Service while it is away", endpoints[-1].state)
-    measure("ready_again_s", max(0.0, watched.settled("ready", "200", failed) - back))
-    measure("first_event_s", first_event)
+    judge(recovered(watched, failed, back), most("first_event_s", [first_event]))

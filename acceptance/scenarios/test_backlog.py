@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from acceptance.conftest import Bound, Measure
+from acceptance.conftest import Bound, Judge
 from acceptance.harness import system
 from acceptance.harness.api import Api
 from acceptance.harness.audit import Audit
@@ -12,11 +12,11 @@ from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import expect
 from acceptance.harness.journal import Journal
 from acceptance.harness.ledger import ACKNOWLEDGED, Write
+from acceptance.harness.numbers import balanced, count, most, took
 from acceptance.harness.record import Record, cloud_event
 from acceptance.harness.restart import scaled
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
-from acceptance.scenarios.conftest import MeasureBalances
 
 EVENTS = {"faults": 2_000, "endurance": 20_000}
 CLIENTS = 64
@@ -34,8 +34,7 @@ def test_a_backlog_is_applied_in_order_once_the_consumer_is_back(
     audit: Audit,
     waiting: Waiting,
     bound: Bound,
-    measure: Measure,
-    measure_balances: MeasureBalances,
+    judge: Judge,
 ) -> None:
     ledger = {one.id: one for one in backlog(audit.prefix, EVENTS[entry.tier])}
     system.until_steady(cluster, agent, waiting)
@@ -45,13 +44,12 @@ def test_a_backlog_is_applied_in_order_once_the_consumer_is_back(
     started = time.monotonic()
     system.until_steady(cluster, agent, waiting, BACK_S)
     balance = audit.settle(ledger, bound("applied_s"))
-    applied_s = time.monotonic() - started
+    applied = time.monotonic()
 
     moments = [one.at for one in audit.effects()]
-    measure("partitions", len({partition for partition, _ in places}))
-    measure("events_per_second", len(moments) / max(0.001, max(moments) - min(moments)) if moments else 0)
-    measure_balances(balance)
-    measure("applied_s", applied_s)
+    judge(count("partitions", {partition for partition, _ in places}))
+    judge(most("events_per_second", [len(moments) / max(0.001, max(moments) - min(moments)) if moments else 0]))
+    judge(balanced(balance), took("applied_s", started, applied))
 
 
 def backlog(prefix: str, events: int) -> Iterator[Write]:

@@ -4,12 +4,13 @@ from itertools import islice
 
 import httpx
 
-from acceptance.conftest import Measure
+from acceptance.conftest import Judge
 from acceptance.harness import bad_input, route
 from acceptance.harness.api import Api
 from acceptance.harness.bad_answer import examine
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.errors import expect
+from acceptance.harness.numbers import count, most
 from acceptance.harness.refusals import is_refused
 from acceptance.harness.request import Request
 
@@ -20,7 +21,7 @@ AGENT = "http://127.0.0.1:8080"
 
 @proves("scenario-20-bad-input", "endurance-bad-input")
 def test_bad_input_is_refused_in_time_and_never_a_server_error(
-    entry: Entry, agent: Api, app_token: str, measure: Measure
+    entry: Entry, agent: Api, app_token: str, judge: Judge
 ) -> None:
     routes = route.routes(agent.json("GET", "/openapi.json"))
     chosen = list(islice(bad_input.cases(routes), REQUESTS[entry.id]))
@@ -40,7 +41,7 @@ def test_bad_input_is_refused_in_time_and_never_a_server_error(
         if one.complaint
     ]
     expect(not wrong, "every answer as promised", f"{len(wrong)} not so\n" + "\n".join(wrong[:SHOWN]))
-    measure("requests", len(found))
-    measure("unavailable", sum(one.status == httpx.codes.SERVICE_UNAVAILABLE for _, one in found))
-    measure("server_errors", sum(one.status >= httpx.codes.INTERNAL_SERVER_ERROR for _, one in found))
-    measure("slowest_s", max(one.seconds for _, one in found))
+    statuses = [one.status for _, one in found]
+    judge(count("requests", found), most("slowest_s", (one.seconds for _, one in found)))
+    judge(count("unavailable", [one for one in statuses if one == httpx.codes.SERVICE_UNAVAILABLE]))
+    judge(count("server_errors", [one for one in statuses if httpx.codes.is_server_error(one)]))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from acceptance.conftest import Bound, Measure
+from acceptance.conftest import Bound, Judge
 from acceptance.harness import route, system
 from acceptance.harness.api import Api
 from acceptance.harness.audit import Audit
@@ -14,17 +14,18 @@ from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.errors import expect
-from acceptance.harness.load import Load, Stream, described, failed, slowest_s, unexplained, writes
+from acceptance.harness.load import Load, Stream, failed, unexplained, writes
 from acceptance.harness.memory import mebibytes
+from acceptance.harness.numbers import balanced, count, grown, most, recovered, slowest, slowest_applied, took
 from acceptance.harness.observers import sampling
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.wire import verdict
 from acceptance.harness.wire.case import as_lines
 from acceptance.harness.wire.cases import cases
-from acceptance.harness.wire.verdict import LONGEST_S, SERVER_ERROR, UNAVAILABLE, Outcome, judge
+from acceptance.harness.wire.verdict import LONGEST_S, SERVER_ERROR, UNAVAILABLE, Outcome
 from acceptance.harness.workload import serving_pod
-from acceptance.scenarios.conftest import MeasureBalances
 
 PER_SECOND = 10
 BACKENDS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fastapi-dapr-agent'"
@@ -35,14 +36,13 @@ ENDLESS = ({"pause_s": 0, "piece": 65536}, {"pause_s": 0.5, "piece": 16})
 
 
 @pytest.fixture
-def memory(cluster: Cluster, agent: Api, waiting: Waiting, measure: Measure) -> Iterator[None]:
+def memory(cluster: Cluster, agent: Api, waiting: Waiting, judge: Judge) -> Iterator[None]:
     """How much agent and sidecar grew over the test, and that neither was restarted."""
     system.until_steady(cluster, agent, waiting)
     restarts, before = system.restarts(cluster), mebibytes(cluster)
     yield
     expect(system.restarts(cluster) == restarts, f"every container as it was: {restarts}", system.restarts(cluster))
-    for name, mib in mebibytes(cluster).items():
-        measure(f"{name}_grew_mib", max(0.0, mib - before[name]))
+    judge(grown(mebibytes(cluster), before))
 
 
 @contextmanager
@@ -70,8 +70,7 @@ def test_a_lock_takes_no_more_of_the_server_than_the_agents_pool(
     audit: Audit,
     waiting: Waiting,
     bound: Bound,
-    measure: Measure,
-    measure_balances: MeasureBalances,
+    judge: Judge,
 ) -> None:
     pod = system.agent_pod(cluster)
     agent = f"http://{pod.ip}:{system.APP_PORT}"
@@ -88,23 +87,19 @@ def test_a_lock_takes_no_more_of_the_server_than_the_agents_pool(
         waiting.until("/ready to be green", lambda: watched.settled("ready", "200", red), bound("ready_again_s"))
 
     ledger = load.ledger()
-    measure_balances(audit.settle(ledger, bound("slowest_applied_s")))
-    measure("slowest_applied_s", *audit.slowest(ledger))
-    measure("noticed_s", red - since)
-    measure("ready_again_s", max(0.0, watched.settled("ready", "200", red) - released))
+    judge(balanced(audit.settle(ledger, bound("slowest_applied_s"))), slowest_applied(ledger, audit.effects()))
+    judge(took("noticed_s", since, red), recovered(watched, red, released))
     answers = load.answers("query")
-    odd = unexplained(answers, ["database"])
-    measure("unexplained", len(odd), described(odd))
-    measure("answer_s", slowest_s(answers))
+    judge(count("unexplained", unexplained(answers, ["database"])), slowest("answer_s", answers))
     counts = [int(one.state) for one in watched.of("backends", since, released)]
     expect(len(counts) >= entry.lasts_s, "the server's connections to be counted each second", len(counts))
-    measure("backends", max(counts))
+    judge(most("backends", counts))
 
 
 @proves("scenario-42-crowd")
 @pytest.mark.usefixtures("memory")
 def test_a_crowd_is_answered_and_ready_stays_right(
-    entry: Entry, cluster: Cluster, toolbox: Toolbox, load: Load, measure: Measure
+    entry: Entry, cluster: Cluster, toolbox: Toolbox, load: Load, judge: Judge
 ) -> None:
     pod = system.agent_pod(cluster)
     wanted = {"host": pod.ip, "port": system.APP_PORT, "path": "/db/query", "connections": entry.times}
@@ -117,16 +112,16 @@ def test_a_crowd_is_answered_and_ready_stays_right(
     statuses = [crowd["statuses"] for crowd in crowds]
     expect(all(set(one) <= {"200", "503"} for one in statuses), "every answer to be 200 or 503", statuses)
     expect(all("200" in one for one in statuses), "some of each crowd to be served", statuses)
-    measure("served", sum(one.get("200", 0) for one in statuses))
-    measure("slowest_s", max(crowd["slowest_s"] for crowd in crowds))
-    measure("not_ready", len(failed(load.answers("ready"))))
-    measure("ready_s", slowest_s(load.answers("ready")))
+    answers = load.answers("ready")
+    judge(most("served", [sum(one.get("200", 0) for one in statuses)]))
+    judge(most("slowest_s", (crowd["slowest_s"] for crowd in crowds)))
+    judge(count("not_ready", failed(answers)), slowest("ready_s", answers))
 
 
 @proves("scenario-43-endless-headers")
 @pytest.mark.usefixtures("memory")
 def test_headers_without_an_end_are_refused_in_time(
-    entry: Entry, cluster: Cluster, toolbox: Toolbox, measure: Measure
+    entry: Entry, cluster: Cluster, toolbox: Toolbox, judge: Judge
 ) -> None:
     pod = system.agent_pod(cluster)
     wanted = {"host": pod.ip, "port": system.APP_PORT, "connections": entry.times, "seconds": ANSWERED_S, "mib": 64}
@@ -134,29 +129,28 @@ def test_headers_without_an_end_are_refused_in_time(
     statuses = [{one["status"] for one in answers} for answers in found]
     # what is sent faster than it is refused may be answered by a reset alone
     expect(statuses[0] <= {431, 0} and statuses[1] == {408}, "431 or an end of many bytes, 408 of few", statuses)
-    measure("slowest_s", max(one["seconds"] for answers in found for one in answers))
-    measure("taken_mib", max(one["bytes"] for answers in found for one in answers) / 2**20)
+    judge(most("slowest_s", (one["seconds"] for answers in found for one in answers)))
+    judge(most("taken_mib", (one["bytes"] / 2**20 for answers in found for one in answers)))
 
 
 @proves("scenario-44-bytes")
 @pytest.mark.usefixtures("memory")
 def test_no_bytes_do_harm(
-    entry: Entry, cluster: Cluster, agent: Api, app_token: str, toolbox: Toolbox, measure: Measure
+    entry: Entry, cluster: Cluster, agent: Api, app_token: str, toolbox: Toolbox, judge: Judge
 ) -> None:
     routes = route.routes(agent.json("GET", "/openapi.json"))
     found = []
-    for name, prefix, count in ((system.AGENT, "", entry.times), (system.CALLER, "/invoke", entry.times // 2)):
+    for name, prefix, times in ((system.AGENT, "", entry.times), (system.CALLER, "/invoke", entry.times // 2)):
         pod = serving_pod(cluster, system.NAMESPACE, name)
-        chosen = list(cases(routes, SEED, count, prefix))
+        chosen = list(cases(routes, SEED, times, prefix))
         wanted = {"host": pod.ip, "port": system.APP_PORT, "at_once": AT_ONCE, "seconds": LONGEST_S}
         told = toolbox.run("wire", json.dumps(wanted), stdin=as_lines(chosen, app_token), timeout_s=4 * ANSWERED_S)
-        found += [(name, case, judge(case, Outcome.of(one))) for case, one in zip(chosen, told, strict=True)]
+        found += [(name, case, verdict.judge(case, Outcome.of(one))) for case, one in zip(chosen, told, strict=True)]
 
     found.sort(key=lambda one: -one[2].status)
     wrong = [f"{name}: {one.complaint}\n{case.told}" for name, case, one in found if one.complaint]
     expect(not wrong, "every outcome as promised", f"{len(wrong)} not so\n" + "\n".join(wrong[:SHOWN]))
     statuses = [one.status for _, _, one in found]
-    measure("connections", len(found))
-    measure("unavailable", statuses.count(UNAVAILABLE))
-    measure("server_errors", sum(status >= SERVER_ERROR and status != UNAVAILABLE for status in statuses))
-    measure("slowest_s", max(one.seconds for _, _, one in found))
+    judge(count("connections", found), count("unavailable", [one for one in statuses if one == UNAVAILABLE]))
+    judge(count("server_errors", [one for one in statuses if one >= SERVER_ERROR and one != UNAVAILABLE]))
+    judge(most("slowest_s", (one.seconds for _, _, one in found)))

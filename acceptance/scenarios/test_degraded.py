@@ -4,14 +4,14 @@ from functools import partial
 
 import pytest
 
-from acceptance.conftest import Bound, Measure, Within
+from acceptance.conftest import Bound, Judge, Within
 from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
-from acceptance.harness.errors import expect
 from acceptance.harness.faults import Faults
-from acceptance.harness.load import Load, Stream, described, failed, slowest_s, unexplained
+from acceptance.harness.load import Load, Stream, failed, unexplained
+from acceptance.harness.numbers import count, most, slowest, took, without_endpoint
 from acceptance.harness.restart import rolled
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
@@ -31,7 +31,7 @@ def test_state_queries_and_invocation_go_on_while_kafka_is_away(
     account: Account,
     waiting: Waiting,
     bound: Bound,
-    measure: Measure,
+    judge: Judge,
     within: Within,
 ) -> None:
     with load.sending(*streams(cluster, account.key)):
@@ -39,7 +39,8 @@ def test_state_queries_and_invocation_go_on_while_kafka_is_away(
         if entry.fault == "killed":
             with faults.killed(system.KAFKA, watched, entry.lasts_s) as fault:
                 failing = partial(watched.first, "ready", "503", fault.at)
-                measure("ready_fails_s", waiting.until("/ready to fail", failing, bound("ready_fails_s")) - fault.at)
+                failed_at = waiting.until("/ready to fail", failing, bound("ready_fails_s"))
+                judge(took("ready_fails_s", fault.at, failed_at))
         else:
             rolled(faults, system.KAFKA, BACK_S)
         red = watched.first("ready", "503", began)
@@ -48,15 +49,10 @@ def test_state_queries_and_invocation_go_on_while_kafka_is_away(
     published = load.acknowledged("publish")
     within("applied_s", "every published event to be applied", partial(account.require_applied, published))
 
-    refused = failed(load.answers(*SERVING))
-    expect(not refused, "every state, query and invocation request answered 200", described(refused))
-    measure("failed_requests", len(refused))
-    measure("without_endpoint", sum(one.state == "0" for one in watched.of("endpoints", began)))
+    judge(count("failed_requests", failed(load.answers(*SERVING))), without_endpoint(watched, began))
     publishes = load.answers("publish")
-    odd = unexplained(publishes, system.DEPENDENCIES["kafka"])
-    measure("unexplained", len(odd), described(odd))
-    measure("publish_answer_s", slowest_s(publishes))
-    measure("dead_lettered", account.dead_lettered())
+    judge(count("unexplained", unexplained(publishes, system.DEPENDENCIES["kafka"])))
+    judge(slowest("publish_answer_s", publishes), most("dead_lettered", [account.dead_lettered()]))
 
 
 def streams(cluster: Cluster, key: str) -> tuple[Stream, ...]:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from acceptance.conftest import Bound, Measure
+from acceptance.conftest import Bound, Judge
 from acceptance.harness import system
 from acceptance.harness.api import Api
 from acceptance.harness.audit import Audit
@@ -21,12 +21,12 @@ from acceptance.harness.fault import Target
 from acceptance.harness.faults import Faults
 from acceptance.harness.ledger import Balance, in_flight
 from acceptance.harness.load import Load, writes
+from acceptance.harness.numbers import balanced, count, most
 from acceptance.harness.restart import until_new
 from acceptance.harness.run import Run
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import find, require_ready
-from acceptance.scenarios.conftest import MeasureBalances
 
 PER_SECOND, AT_LEAST = 75, 60
 MOMENT_S = (3.0, 8.0)
@@ -114,22 +114,19 @@ def kill_once(
     "endurance-relay-killed-under-load",
 )
 def test_every_acknowledged_event_takes_effect_once_whatever_is_killed(
-    entry: Entry, run: Run, kill_once: KillOnce, measure: Measure, measure_balances: MeasureBalances
+    entry: Entry, run: Run, kill_once: KillOnce, judge: Judge
 ) -> None:
     moments = Random(f"{run.options.seed} {entry.id}")  # noqa: S311 -- drawn again from the seed, not secret
     kills: list[Kill] = []
     while (exercised := sum(one.exercised for one in kills)) < entry.times and len(kills) < entry.times + SPARE:
         kills.append(kill_once(len(kills) + 1, moments.uniform(*MOMENT_S)))
 
-    measure("seed", run.options.seed)
-    measure("kills", len(kills))
-    measure("kills_exercised", exercised)
-    measure("events_per_second", min(one.per_second for one in kills))
-    measure("absorbed", sum(one.absorbed for one in kills))
-    measure("least_absorbed", min(one.absorbed for one in kills))
-    measure("in_flight", sum(one.in_flight for one in kills))
-    measure_balances(*(one.balance for one in kills))
-    measure("applied_s", max(one.applied_s for one in kills))
+    judge(most("seed", [run.options.seed]), count("kills", kills), most("kills_exercised", [exercised]))
+    judge(most("events_per_second", [min(one.per_second for one in kills)]))
+    judge(most("absorbed", [sum(one.absorbed for one in kills)]))
+    judge(most("least_absorbed", [min(one.absorbed for one in kills)]))
+    judge(most("in_flight", [sum(one.in_flight for one in kills)]))
+    judge(balanced(*(one.balance for one in kills)), most("applied_s", (one.applied_s for one in kills)))
     if exercised < entry.times:
         raise EnvironmentNotReadyError(
             f"not exercised: {exercised} of {len(kills)} kills, {entry.times} wanted, came at {AT_LEAST} a second, "

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from hashlib import sha256
 
-from acceptance.conftest import Bound, Measure, Within
+from acceptance.conftest import Bound, Judge, Within
 from acceptance.harness import foreign, system
 from acceptance.harness.audit import Audit
 from acceptance.harness.catalogue import Entry, proves
@@ -17,8 +17,8 @@ from acceptance.harness.faults import Faults
 from acceptance.harness.foreign import Foreign
 from acceptance.harness.load import Load, writes
 from acceptance.harness.memory import mebibytes
+from acceptance.harness.numbers import balanced, count, grown, most, took
 from acceptance.harness.topic import Topic
-from acceptance.scenarios.conftest import MeasureBalances
 
 SEED = 20261126
 BATCH = 100
@@ -46,9 +46,8 @@ def test_every_record_of_a_foreign_producer_is_applied_or_on_record(
     load: Load,
     audit: Audit,
     bound: Bound,
-    measure: Measure,
+    judge: Judge,
     within: Within,
-    measure_balances: MeasureBalances,
 ) -> None:
     faults.require_steady()
     restarts, before = system.restarts(cluster), mebibytes(cluster)
@@ -63,18 +62,15 @@ def test_every_record_of_a_foreign_producer_is_applied_or_on_record(
             places |= dict(zip(topic.write([one.record for one in batch]), batch, strict=True))
             within("recorded_s", "every record to be on record", partial(require_on_record, database, places, since))
     ended = time.monotonic()
-    measure_balances(audit.settle(load.ledger(), bound("applied_s")))
-    measure("applied_s", time.monotonic() - ended)
+    judge(balanced(audit.settle(load.ledger(), bound("applied_s"))), took("applied_s", ended, time.monotonic()))
 
     effects = {row["key"]: row["times"] for row in database.rows(EFFECTS, prefix)}
-    wrong = [one for one in records if effects.get(f"{one.id}", 0) != int(one.applied)]
-    measure("wrong", len(wrong), ", ".join(f"{one.kind} {one.id}" for one in wrong[:NAMED]))
-    measure("records", len(records))
-    for kind, count in sorted(Counter(one.kind for one in records).items()):
-        measure(f"of {kind}", count)
+    wrong = [f"{one.kind} {one.id}" for one in records if effects.get(f"{one.id}", 0) != int(one.applied)]
+    judge(count("wrong", wrong), count("records", records))
+    for kind, number in sorted(Counter(one.kind for one in records).items()):
+        judge(most(f"of {kind}", [number]))
     expect(system.restarts(cluster) == restarts, f"every container as it was: {restarts}", system.restarts(cluster))
-    for name, mib in mebibytes(cluster).items():
-        measure(f"{name}_grew_mib", max(0.0, mib - before[name]))
+    judge(grown(mebibytes(cluster), before))
 
 
 def require_on_record(database: Database, places: Places, since: datetime) -> None:

@@ -7,7 +7,7 @@ from http.client import OK
 from typing import Any
 from uuid import uuid4
 
-from acceptance.conftest import Measure, Within
+from acceptance.conftest import Judge, Within
 from acceptance.harness import system
 from acceptance.harness.api import Api, shorten
 from acceptance.harness.catalogue import proves
@@ -15,6 +15,7 @@ from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.forgery import Way
+from acceptance.harness.numbers import count, most
 from acceptance.harness.port_forward import PortForward
 from acceptance.harness.record import Record, cloud_event
 from acceptance.harness.toolbox import Toolbox
@@ -45,7 +46,7 @@ def test_a_forged_event_is_refused_and_the_real_one_of_its_id_is_applied(
     toolbox: Toolbox,
     topic: Topic,
     waiting: Waiting,
-    measure: Measure,
+    judge: Judge,
     within: Within,
 ) -> None:
     system.until_steady(cluster, agent, waiting)
@@ -56,11 +57,10 @@ def test_a_forged_event_is_refused_and_the_real_one_of_its_id_is_applied(
     ways = ways_to_agent(cluster, agent_forward, caller_forward, credentials)
     tried = [(way, *one) for way in ways for one in answered(toolbox, way, event_id, key)]
 
-    measure("tried", len(tried))
-    for name, counts in (("accepted", Way.is_accepted), ("server_errors", Way.is_broken)):
-        found = [f"{way.name}: {asked}: {status}" for way, asked, status in tried if counts(way, status)]
-        measure(name, len(found), "; ".join(found[:NAMED]))
-    measure("effects", database.value(EFFECTS, key) + database.value(KNOWN, event_id))
+    judge(count("tried", tried))
+    judge(count("accepted", [(way.name, asked, status) for way, asked, status in tried if way.is_accepted(status)]))
+    judge(count("server_errors", [(way.name, asked, status) for way, asked, status in tried if way.is_broken(status)]))
+    judge(most("effects", [database.value(EFFECTS, key) + database.value(KNOWN, event_id)]))
     for method, path, content in needed(event_id, key):
         answer = caller.call(method, f"/invoke{path}", **content)
         expect(answer.status_code == OK, f"{method} /invoke{path} to be allowed", shorten(answer))

@@ -2,11 +2,12 @@
 
 from functools import partial
 
-from acceptance.conftest import Bound, Measure
+from acceptance.conftest import Bound, Judge
 from acceptance.harness import system
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import proves
 from acceptance.harness.faults import Faults
+from acceptance.harness.numbers import most, recovered, share, took
 from acceptance.harness.readiness import named
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
@@ -14,7 +15,7 @@ from acceptance.harness.waiting import Waiting
 
 @proves("scenario-8-sidecar-killed")
 def test_a_killed_sidecar_is_named_and_all_recovers(
-    agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, measure: Measure
+    agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, judge: Judge
 ) -> None:
     with faults.killed_in_place(system.AGENT_SIDECAR, watched) as fault:
         restarted = watched.note("sidecar", "restarted")
@@ -22,22 +23,17 @@ def test_a_killed_sidecar_is_named_and_all_recovers(
         green = partial(watched.first, "ready", "200", noticed)
         waiting.until("/ready to be green", green, bound("ready_again_s"))
         first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
-        ready = watched.settled("ready", "200", noticed)
-        unhealthy = watched.share_percent("health", fault.at, other_than="200")
-    measure("unhealthy_percent", unhealthy)
-    measure("noticed_s", noticed - fault.at)
-    measure("ready_again_s", max(0.0, ready - restarted))
-    measure("first_event_s", first_event)
+        judge(took("noticed_s", fault.at, noticed), recovered(watched, noticed, restarted))
+        judge(most("first_event_s", [first_event]))
+        judge(share("unhealthy_percent", watched, "health", fault.at, other_than="200"))
 
 
 @proves("scenario-9-agent-killed")
 def test_a_killed_agent_comes_back_and_all_recovers(
-    agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, measure: Measure
+    agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, judge: Judge
 ) -> None:
     with faults.killed_in_place(system.AGENT_APP, watched) as fault:
         gone = waiting.until("/health to be refused", lambda: watched.first("health", "refused", fault.at), 5)
         waiting.until("/ready to be green", lambda: watched.first("ready", "200", gone), bound("ready_again_s"))
         first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
-        ready = watched.settled("ready", "200", gone)
-    measure("ready_again_s", ready - fault.at)
-    measure("first_event_s", first_event)
+        judge(recovered(watched, gone, fault.at), most("first_event_s", [first_event]))

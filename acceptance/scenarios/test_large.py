@@ -3,7 +3,7 @@
 from functools import partial
 from uuid import uuid4
 
-from acceptance.conftest import Measure, Within
+from acceptance.conftest import Judge, Within
 from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.catalogue import Entry, proves
@@ -12,6 +12,7 @@ from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.memory import mebibytes
+from acceptance.harness.numbers import count, held, most
 from acceptance.harness.record import Record, cloud_event
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.topic import Topic
@@ -33,7 +34,7 @@ def test_large_records_that_wait_restart_nothing_and_block_nothing(
     faults: Faults,
     timeline: Timeline,
     account: Account,
-    measure: Measure,
+    judge: Judge,
     within: Within,
 ) -> None:
     faults.require_steady()
@@ -47,10 +48,7 @@ def test_large_records_that_wait_restart_nothing_and_block_nothing(
         told = [topic.inflate(partitions[0], codec, mib) for codec in ("gzip", "zstd") for mib in UNPACKED_MIB]
     expect(all(one["error"] for one in told), "the broker to refuse what unpacks beyond its limit", told)
     within("applied_s", "every record to be applied", partial(require_applied, database, account.key, len(wanted)))
-    measure("records", len(wanted))
-    measure("dead_lettered", account.dead_lettered())
-    for name, mib in mebibytes(cluster).items():
-        measure(f"{name}_mib", mib)
+    judge(count("records", wanted), most("dead_lettered", [account.dead_lettered()]), held(mebibytes(cluster)))
     expect(system.restarts(cluster) == restarts, f"every container as it was: {restarts}", system.restarts(cluster))
 
 

@@ -3,7 +3,7 @@
 from functools import partial
 from uuid import uuid4
 
-from acceptance.conftest import Measure, Within
+from acceptance.conftest import Judge, Within
 from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.api import Api
@@ -13,6 +13,7 @@ from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults import Faults
+from acceptance.harness.numbers import count, most
 from acceptance.harness.schema import without_room
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.topic import Topic
@@ -32,7 +33,7 @@ def test_what_kafka_lost_before_it_was_applied_is_sent_again(
     account: Account,
     watched: Timeline,
     waiting: Waiting,
-    measure: Measure,
+    judge: Judge,
     within: Within,
 ) -> None:
     broker = Broker(faults, faults.begin(system.KAFKA)[1], topic)
@@ -51,8 +52,7 @@ def test_what_kafka_lost_before_it_was_applied_is_sent_again(
         expect(not any(topic.offsets().values()), "an empty topic", topic.offsets())
         watched.note("fault", "deleted and made anew", topic.name)
     within("applied_s", "all to be applied", partial(account.require_applied, deleted | dropped))
-    measure("applied_twice", account.twice())
-    measure("dead_lettered", account.dead_lettered())
+    judge(count("applied_twice", account.twice()), most("dead_lettered", [account.dead_lettered()]))
 
 
 def publish(agent: Api, key: str) -> set[str]:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 
-from acceptance.conftest import Bound, Measure
+from acceptance.conftest import Bound, Judge
 from acceptance.harness import system
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry, proves
@@ -14,6 +14,7 @@ from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.fault import Fault, Target
 from acceptance.harness.faults import Faults
+from acceptance.harness.numbers import most, took
 from acceptance.harness.objects import Pod
 from acceptance.harness.observers import asking, sampling
 from acceptance.harness.readiness import named
@@ -47,7 +48,7 @@ def test_an_agent_that_starts_without_its_backends_becomes_ready_once_they_are_t
     timeline: Timeline,
     waiting: Waiting,
     bound: Bound,
-    measure: Measure,
+    judge: Judge,
 ) -> None:
     targets = AWAY[entry.target]
     with ExitStack() as watching:
@@ -73,12 +74,10 @@ def test_an_agent_that_starts_without_its_backends_becomes_ready_once_they_are_t
         ready = timeline.settled("pod", "Ready", accepts)
     loops = [one for one in timeline.of("pod") if one.state == "CrashLoopBackOff"]
     expect(not loops, "no crash loop of daprd at any time", f"{len(loops)} looks at the pod found one")
-    measure("health_s", healthy - started)
-    measure("pod_ready_s", ready - accepts)
+    judge(took("health_s", started, healthy), took("pod_ready_s", accepts, ready))
     before, in_all = (restarts_until(timeline, until) for until in (accepts, float("inf")))
-    measure("sidecar_restarts_after", in_all - before)
-    measure("sidecar_restarts", in_all)
-    measure("first_event_s", first_event)
+    judge(most("sidecar_restarts_after", [in_all - before]), most("sidecar_restarts", [in_all]))
+    judge(most("first_event_s", [first_event]))
 
 
 @contextmanager

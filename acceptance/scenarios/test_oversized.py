@@ -7,7 +7,7 @@ from functools import partial
 from typing import NamedTuple
 from uuid import uuid4
 
-from acceptance.conftest import Bound, Measure, Within
+from acceptance.conftest import Bound, Judge, Within
 from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.broker import COMPRESS, EMPTY, Broker
@@ -18,6 +18,7 @@ from acceptance.harness.dead_letters import in_table
 from acceptance.harness.errors import expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.kubectl import KubectlError
+from acceptance.harness.numbers import count, took
 from acceptance.harness.readiness import named
 from acceptance.harness.record import Record, cloud_event
 from acceptance.harness.timeline import Timeline
@@ -38,7 +39,7 @@ def test_a_record_that_no_sidecar_can_take_is_named_and_can_be_passed_over(
     watched: Timeline,
     waiting: Waiting,
     bound: Bound,
-    measure: Measure,
+    judge: Judge,
     within: Within,
 ) -> None:
     ids = [uuid4().hex for _ in range(2)]
@@ -54,8 +55,7 @@ def test_a_record_that_no_sidecar_can_take_is_named_and_can_be_passed_over(
         within("applied_s", "the events between and behind to be applied", partial(account.require_applied, set(ids)))
     for poison in (first, second):
         within("recorded_s", "it to be on record", partial(in_table, database, f"position:{PARTITION}:{poison.offset}"))
-    measure("noticed_s", noticed - first.at)
-    measure("applied_twice", account.twice())
+    judge(took("noticed_s", first.at, noticed), count("applied_twice", account.twice()))
 
 
 def passed_over(

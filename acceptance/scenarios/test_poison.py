@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import partial
 from uuid import uuid4
 
-from acceptance.conftest import Bound, Measure, Within
+from acceptance.conftest import Bound, Judge, Within
 from acceptance.harness import system
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import proves
@@ -13,6 +13,7 @@ from acceptance.harness.database import Database
 from acceptance.harness.dead_letters import DeadLetter, in_table, in_topic, refused
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults import Faults
+from acceptance.harness.numbers import most
 from acceptance.harness.poison import Poison, kinds
 from acceptance.harness.record import Record, cloud_event
 from acceptance.harness.restart import replaced
@@ -66,7 +67,7 @@ def test_a_dead_letter_that_is_replayed_takes_effect_once(
     database: Database,
     topic: Topic,
     faults: Faults,
-    measure: Measure,
+    judge: Judge,
     within: Within,
 ) -> None:
     faults.require_steady()
@@ -86,7 +87,7 @@ def test_a_dead_letter_that_is_replayed_takes_effect_once(
     # Nothing that a process remembers may be what keeps it from being applied again.
     replaced(faults, system.AGENT_APP, within_s=RESTARTED_S)
     replay(2)
-    measure("applied_twice", database.value(EFFECTS, event_id) - 1)
+    judge(most("applied_twice", [database.value(EFFECTS, event_id) - 1]))
 
 
 def require_told(poison: Poison, seen: DeadLetter) -> None:

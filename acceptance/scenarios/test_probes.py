@@ -2,17 +2,17 @@
 
 from random import Random
 
-from acceptance.conftest import Bound, Measure
+from acceptance.conftest import Bound, Judge
 from acceptance.harness import system
 from acceptance.harness.audit import Audit
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.faults import Faults
 from acceptance.harness.load import Load, writes
+from acceptance.harness.numbers import balanced, slowest_applied
 from acceptance.harness.run import Run
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
-from acceptance.scenarios.conftest import MeasureBalances
 
 PER_SECOND = 40
 HANGS_S = (0.8, 1.8)
@@ -31,8 +31,7 @@ def test_no_event_waits_for_long_though_probes_are_answered_too_late(
     audit: Audit,
     waiting: Waiting,
     bound: Bound,
-    measure: Measure,
-    measure_balances: MeasureBalances,
+    judge: Judge,
 ) -> None:
     lengths = Random(f"{run.options.seed} {entry.id}")  # noqa: S311 -- drawn again from the seed, not secret
     url = system.publish_url(cluster)
@@ -43,5 +42,4 @@ def test_no_event_waits_for_long_though_probes_are_answered_too_late(
                 waiting.through(lengths.uniform(*HANGS_S), f"hang {number} of {entry.times}")
             waiting.through(BETWEEN_S, f"what comes of hang {number}")
     ledger = load.ledger()
-    measure_balances(audit.settle(ledger, bound("slowest_applied_s")))
-    measure("slowest_applied_s", *audit.slowest(ledger))
+    judge(balanced(audit.settle(ledger, bound("slowest_applied_s"))), slowest_applied(ledger, audit.effects()))

@@ -4,7 +4,7 @@ import json
 from functools import partial
 from uuid import uuid4
 
-from acceptance.conftest import Bound, Measure, Within
+from acceptance.conftest import Bound, Judge, Within
 from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.api import Api
@@ -14,6 +14,7 @@ from acceptance.harness.database import Database
 from acceptance.harness.errors import expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal
+from acceptance.harness.numbers import count, most, share, took
 from acceptance.harness.observers import following
 from acceptance.harness.readiness import named
 from acceptance.harness.record import Record, cloud_event
@@ -39,7 +40,7 @@ def test_a_column_that_is_gone_is_named_and_what_waited_is_applied_once_it_is_ba
     watched: Timeline,
     waiting: Waiting,
     bound: Bound,
-    measure: Measure,
+    judge: Judge,
     within: Within,
 ) -> None:
     with renamed(cluster, database, journal, watched, entry.lasts_s) as fault:
@@ -50,9 +51,8 @@ def test_a_column_that_is_gone_is_named_and_what_waited_is_applied_once_it_is_ba
         waiting.through(fault.remaining_s(), "the column to be away for long enough")
     within("applied_s", "what waited to be applied", partial(account.require_applied, {event["id"]}))
     ready = waiting.until("/ready to be green", partial(watched.first, "ready", "200", fault.undone), JOINED_S)
-    measure("noticed_s", noticed - fault.at)
-    measure("ready_again_s", ready - fault.undone)
-    settle(account, watched, fault.at, measure)
+    judge(took("noticed_s", fault.at, noticed), took("ready_again_s", fault.undone, ready))
+    settle(account, watched, fault.at, judge)
 
 
 @proves("scenario-34-events-that-nobody-takes")
@@ -64,7 +64,7 @@ def test_a_stranger_that_keeps_events_is_named_and_they_are_applied_once_it_left
     watched: Timeline,
     waiting: Waiting,
     bound: Bound,
-    measure: Measure,
+    judge: Judge,
     within: Within,
 ) -> None:
     faults.require_steady()
@@ -89,13 +89,11 @@ def test_a_stranger_that_keeps_events_is_named_and_they_are_applied_once_it_left
     left = watched.note("fault", "undone", "the stranger left")
     within("applied_s", "what waited to be applied", partial(account.require_applied, set(ids.values())))
     ready = waiting.until("/ready to be green", partial(watched.first, "ready", "200", left), JOINED_S)
-    measure("noticed_s", noticed - at)
-    measure("ready_again_s", ready - left)
-    settle(account, watched, at, measure)
+    judge(took("noticed_s", at, noticed), took("ready_again_s", left, ready))
+    settle(account, watched, at, judge)
 
 
-def settle(account: Account, watched: Timeline, since: float, measure: Measure) -> None:
-    """Measure what must not have happened meanwhile."""
-    measure("unhealthy_percent", watched.share_percent("health", since, other_than="200"))
-    measure("applied_twice", account.twice())
-    measure("dead_lettered", account.dead_lettered())
+def settle(account: Account, watched: Timeline, since: float, judge: Judge) -> None:
+    """Judge what must not have happened meanwhile."""
+    judge(share("unhealthy_percent", watched, "health", since, other_than="200"))
+    judge(count("applied_twice", account.twice()), most("dead_lettered", [account.dead_lettered()]))

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from acceptance.conftest import Measure, Within
+from acceptance.conftest import Judge, Within
 from acceptance.harness import replicas, system
 from acceptance.harness.account import Account
 from acceptance.harness.audit import Audit
@@ -18,13 +18,13 @@ from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal
 from acceptance.harness.load import Load, writes
+from acceptance.harness.numbers import balanced, most, slowest_applied, took
 from acceptance.harness.objects import Pod
 from acceptance.harness.record import Record
 from acceptance.harness.restart import scaled
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
-from acceptance.scenarios.conftest import MeasureBalances
 
 CLIENTS = 24
 """As many keys: events on every partition."""
@@ -52,8 +52,7 @@ class Writing:
     database: Database
     topic: Topic
     waiting: Waiting
-    measure: Measure
-    measure_balances: MeasureBalances
+    judge: Judge
     bad: set[tuple[int, int]] = field(default_factory=set)
     bad_since: float = 0.0
 
@@ -76,11 +75,10 @@ class Writing:
         Raises UnmetError when a bad record is not on record.
         """
         ledger = self.load.ledger()
-        self.measure_balances(self.audit.settle(ledger, SETTLED_S))
-        self.measure("slowest_applied_s", *self.audit.slowest(ledger))
+        self.judge(balanced(self.audit.settle(ledger, SETTLED_S)), slowest_applied(ledger, self.audit.effects()))
         recorded = self.waiting.until("every bad record to be on record", self._recorded, SETTLED_S)
-        self.measure("slowest_recorded_s", max(recorded.values()) - self.bad_since)
-        self.measure("dead_lettered", self.account.dead_lettered() - len(self.bad))
+        self.judge(took("slowest_recorded_s", self.bad_since, max(recorded.values())))
+        self.judge(most("dead_lettered", [self.account.dead_lettered() - len(self.bad)]))
 
     def _recorded(self) -> dict[tuple[int, int], float]:
         rows = self.database.rows(ON_RECORD, [partition for partition, _ in self.bad], self.bad_since)
@@ -100,11 +98,10 @@ def writing(
     database: Database,
     topic: Topic,
     waiting: Waiting,
-    measure: Measure,
-    measure_balances: MeasureBalances,
+    judge: Judge,
 ) -> Writing:
     """Writes to a healthy replica."""
-    return Writing(load, audit, account, database, topic, waiting, measure, measure_balances)
+    return Writing(load, audit, account, database, topic, waiting, judge)
 
 
 @proves("scenario-35-revision-without-database", "endurance-revision-refused", "endurance-revision-without-its-token")

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from uuid import uuid4
 
-from acceptance.conftest import Measure, Within
+from acceptance.conftest import Judge, Within
 from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.api import Api
@@ -16,6 +16,7 @@ from acceptance.harness.database import Database
 from acceptance.harness.dead_letters import in_table, refused
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults import Faults
+from acceptance.harness.numbers import count, most
 from acceptance.harness.record import Record, cloud_event
 from acceptance.harness.replicas import revised
 from acceptance.harness.topic import Topic
@@ -43,7 +44,7 @@ def test_an_old_id_is_kept_as_long_as_kafka_has_it_and_deleted_then(
     faults: Faults,
     account: Account,
     waiting: Waiting,
-    measure: Measure,
+    judge: Judge,
     within: Within,
 ) -> None:
     ids, given_up = [uuid4().hex for _ in range(EVENTS)], uuid4().hex
@@ -62,13 +63,13 @@ def test_an_old_id_is_kept_as_long_as_kafka_has_it_and_deleted_then(
         waiting.until("each to come again", partial(require, database, TWICE, ids, EVENTS), SETTLED_S)
         waiting.until("the replayed one", partial(account.require_applied, set(everything)), SETTLED_S)
         waiting.through(entry.lasts_s, "rows to be older again")
-        measure("forgotten_too_soon", len(everything) - database.value(KNOWN, everything))
+        judge(most("forgotten_too_soon", [len(everything) - database.value(KNOWN, everything)]))
 
         for one in (topic, dead_letters):
             Broker(faults, broker, one).run(EMPTY, *one.offsets())
         gone = [partial(require, database, LETTERS, given_up, 0), partial(require, database, KNOWN, everything, 0)]
         within("deleted_s", "rows whose records are gone to be deleted", lambda: [one() for one in gone])
-    measure("applied_twice", account.twice())
+    judge(count("applied_twice", account.twice()))
 
 
 @contextmanager

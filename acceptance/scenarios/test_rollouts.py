@@ -2,14 +2,15 @@
 
 from functools import partial
 
-from acceptance.conftest import Measure, Within
+from acceptance.conftest import Judge, Within
 from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import expect
 from acceptance.harness.faults import Faults
-from acceptance.harness.load import Load, Stream, described, failed, slowest_s
+from acceptance.harness.load import Load, Stream, described, failed
+from acceptance.harness.numbers import count, most, slowest, took, without_endpoint
 from acceptance.harness.restart import rolled
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
@@ -27,7 +28,7 @@ def test_a_rollout_under_load_fails_no_request_and_loses_no_event(
     load: Load,
     account: Account,
     waiting: Waiting,
-    measure: Measure,
+    judge: Judge,
     within: Within,
 ) -> None:
     old = system.agent_pod(cluster)
@@ -43,16 +44,10 @@ def test_a_rollout_under_load_fails_no_request_and_loses_no_event(
     within("applied_s", "every published event to be applied", partial(account.require_applied, published))
 
     answers = load.answers(*names)
-    expect(not failed(answers), "every request answered 200", f"{len(failed(answers))}: {described(failed(answers))}")
-    measure("requests", len(answers))
-    measure("failed_requests", len(failed(answers)))
-    measure("slowest_s", slowest_s(answers))
-    measure("events", len(published))
-    measure("dead_lettered", account.dead_lettered())
-    measure("applied_twice", account.twice())
-    measure("longest_gap_s", account.longest_gap_s())
-    measure("without_endpoint", sum(one.state == "0" for one in watched.of("endpoints", began)))
-    measure("rollout_s", seconds)
+    judge(count("requests", answers), count("failed_requests", failed(answers)), slowest("slowest_s", answers))
+    judge(count("events", published), count("applied_twice", account.twice()))
+    judge(most("dead_lettered", [account.dead_lettered()]), most("longest_gap_s", [account.longest_gap_s()]))
+    judge(without_endpoint(watched, began), most("rollout_s", [seconds]))
     asked = watched.first("ready", "503", began)
     # by its answer: what was asked while that was under way may have been answered before it
     told = asked + watched.of("ready", asked)[0].ms / 1000
@@ -63,7 +58,7 @@ def test_a_rollout_under_load_fails_no_request_and_loses_no_event(
         described(last),
     )
     gone = watched.first("health", "refused", told)
-    measure("drained_s", gone - told)
+    judge(took("drained_s", told, gone))
 
 
 def streams(agent: str, key: str) -> tuple[Stream, ...]:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import httpx
 
-from acceptance.conftest import Bound, Measure
+from acceptance.conftest import Bound, Judge
 from acceptance.harness import system
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry, proves
@@ -16,6 +16,7 @@ from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal
+from acceptance.harness.numbers import most, recovered, share, took
 from acceptance.harness.observers import sampling
 from acceptance.harness.readiness import named
 from acceptance.harness.timeline import Timeline
@@ -31,7 +32,7 @@ SAMPLED_S = 1.0
 
 @proves("scenario-21-sidecar-hung")
 def test_a_sidecar_that_hangs_is_named_and_all_recovers(
-    entry: Entry, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, measure: Measure
+    entry: Entry, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, judge: Judge
 ) -> None:
     with faults.frozen(system.AGENT_SIDECAR, watched, entry.lasts_s) as fault:
         noticed = waiting.until(
@@ -39,10 +40,9 @@ def test_a_sidecar_that_hangs_is_named_and_all_recovers(
         )
     waiting.until("/ready to be green", partial(watched.first, "ready", "200", fault.undone), bound("ready_again_s"))
     first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
-    measure("unhealthy_percent", watched.share_percent("health", fault.at, other_than="200"))
-    measure("noticed_s", noticed - fault.at)
-    measure("ready_again_s", watched.settled("ready", "200", fault.undone) - fault.undone)
-    measure("first_event_s", first_event)
+    judge(share("unhealthy_percent", watched, "health", fault.at, other_than="200"))
+    judge(took("noticed_s", fault.at, noticed), recovered(watched, fault.undone, fault.undone))
+    judge(most("first_event_s", [first_event]))
 
 
 @proves("scenario-22-pubsub-missing", "scenario-23-statestore-missing")
@@ -55,7 +55,7 @@ def test_a_sidecar_without_a_component_is_named_and_all_recovers(
     watched: Timeline,
     waiting: Waiting,
     bound: Bound,
-    measure: Measure,
+    judge: Judge,
 ) -> None:
     with deleted(cluster, journal, entry.target, watched) as (gone, restore):
         noticed = waiting.until(
@@ -67,12 +67,9 @@ def test_a_sidecar_without_a_component_is_named_and_all_recovers(
             back = restore()
             waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), bound("ready_again_s"))
             first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
-            ready = watched.settled("ready", "200", back)
-            unhealthy = watched.share_percent("health", gone, other_than="200")
-    measure("unhealthy_percent", unhealthy)
-    measure("noticed_s", noticed - gone)
-    measure("ready_again_s", ready - back)
-    measure("first_event_s", first_event)
+            judge(recovered(watched, back, back), most("first_event_s", [first_event]))
+            judge(took("noticed_s", gone, noticed))
+            judge(share("unhealthy_percent", watched, "health", gone, other_than="200"))
 
 
 @proves("endurance-component-missing")
@@ -86,7 +83,7 @@ def test_what_is_missing_for_good_takes_nothing_from_what_works(
     watched: Timeline,
     waiting: Waiting,
     bound: Bound,
-    measure: Measure,
+    judge: Judge,
 ) -> None:
     key = f"acceptance-{uuid4()}"
     agent.json("POST", "/state", json={"key": key, "value": "here"})
@@ -99,15 +96,15 @@ def test_what_is_missing_for_good_takes_nothing_from_what_works(
         fault = stack.enter_context(killing)
         gave_up = partial(named, watched, "dapr", fault.at, "there will be no more")
         waiting.through(entry.lasts_s, f"{entry.target} to be missing for good")
-        measure("gave_up_s", gave_up() - fault.at)
-        measure("restarts", system.agent_pod(cluster).containers[system.AGENT_SIDECAR.container].restarts)
-        for name in paths:
-            measure(f"{name}_away_percent", watched.share_percent(name, gone, other_than="200"))
-        measure("unhealthy_percent", watched.share_percent("health", gone, other_than="200"))
+        judge(took("gave_up_s", fault.at, gave_up()))
+        judge(most("restarts", [system.agent_pod(cluster).containers[system.AGENT_SIDECAR.container].restarts]))
+        judge(share("state_away_percent", watched, "state", gone, other_than="200"))
+        judge(share("invocation_away_percent", watched, "invocation", gone, other_than="200"))
+        judge(share("unhealthy_percent", watched, "health", gone, other_than="200"))
         back = restore()
         waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), bound("ready_again_s"))
-        measure("ready_again_s", watched.first("ready", "200", back) - back)
-        measure("first_event_s", system.publish_and_wait(agent, waiting, bound("first_event_s")))
+        judge(took("ready_again_s", back, watched.first("ready", "200", back)))
+        judge(most("first_event_s", [system.publish_and_wait(agent, waiting, bound("first_event_s"))]))
     agent.json("DELETE", f"/state/{key}")
 
 

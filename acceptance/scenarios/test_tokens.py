@@ -9,7 +9,7 @@ from functools import partial
 from http.client import UNAUTHORIZED
 from uuid import uuid4
 
-from acceptance.conftest import Bound, Measure, Within
+from acceptance.conftest import Bound, Judge, Within
 from acceptance.harness import system, tokens
 from acceptance.harness.api import Api, shorten
 from acceptance.harness.catalogue import proves
@@ -18,6 +18,7 @@ from acceptance.harness.errors import expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal
 from acceptance.harness.masking import Masking
+from acceptance.harness.numbers import most, took
 from acceptance.harness.request import CREDENTIAL
 from acceptance.harness.restart import until_new
 from acceptance.harness.run import Run
@@ -40,14 +41,14 @@ def test_all_goes_on_beside_sidecars_that_ask_for_a_token(
     waiting: Waiting,
     run: Run,
     bound: Bound,
-    measure: Measure,
+    judge: Judge,
     within: Within,
 ) -> None:
     faults.require_steady()
     with asking(cluster, journal, run.masking) as token:
         started = time.monotonic()
         roll_out(cluster, waiting, bound("rolled_out_s"))
-        measure("rolled_out_s", time.monotonic() - started)
+        judge(took("rolled_out_s", started, time.monotonic()))
 
         for one in (sidecar, caller_sidecar):
             # its pod is another one than before: a port-forward may still have to notice
@@ -63,7 +64,7 @@ def test_all_goes_on_beside_sidecars_that_ask_for_a_token(
         expect(read["value"] == value, f"what the caller saved: {value}", read)
         agent.json("DELETE", f"/state/{key}")
         agent.json("GET", f"/state/{key}", status=404)
-        measure("applied_s", system.publish_and_wait(agent, waiting, bound("applied_s")))
+        judge(most("applied_s", [system.publish_and_wait(agent, waiting, bound("applied_s"))]))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from acceptance.conftest import Bound, Measure, Within
+from acceptance.conftest import Bound, Judge, Within
 from acceptance.harness import system
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import proves
@@ -16,6 +16,7 @@ from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.dead_letters import in_table, refused
 from acceptance.harness.errors import NotYetError, UnmetError
+from acceptance.harness.numbers import count
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 
@@ -42,7 +43,7 @@ def test_one_trace_reaches_the_topic_the_log_and_the_dead_letter(
     waiting: Waiting,
     trace_id: str,
     bound: Bound,
-    measure: Measure,
+    judge: Judge,
     within: Within,
 ) -> None:
     system.until_steady(cluster, agent, waiting)
@@ -65,8 +66,7 @@ def test_one_trace_reaches_the_topic_the_log_and_the_dead_letter(
         places[f"the record of {event_id}"] = partial(envelope, topic, event_id, ends, bound("recorded_s"))
         places[f"the log of {event_id}"] = partial(waiting.until, f"a line of {event_id}", line, LOGGED_S)
     others = {place: told for place, find in places.items() if not is_traced(told := find(), trace_id)}
-    measure("places", len(places))
-    measure("of_another_trace", len(others), str(others)[:300])
+    judge(count("places", places), count("of_another_trace", others.items()))
 
 
 def envelope(topic: Topic, event_id: str, ends: dict[str, int], within_s: float) -> Found:

@@ -4,7 +4,7 @@ import math
 from contextlib import ExitStack
 from functools import partial
 
-from acceptance.conftest import Bound, Measure, Within
+from acceptance.conftest import Bound, Judge, Within
 from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.api import Api
@@ -12,7 +12,8 @@ from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import EnvironmentNotReadyError, expect
 from acceptance.harness.faults import Faults
-from acceptance.harness.load import Load, Stream, described, slowest_s, unexplained
+from acceptance.harness.load import Load, Stream, unexplained
+from acceptance.harness.numbers import count, most, recovered, slowest
 from acceptance.harness.sidecar_log import calls
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
@@ -38,7 +39,7 @@ def test_requests_are_answered_in_time_and_no_event_is_lost_while_a_backend_is_a
     account: Account,
     waiting: Waiting,
     bound: Bound,
-    measure: Measure,
+    judge: Judge,
     within: Within,
 ) -> None:
     pod = system.agent_pod(cluster)
@@ -62,18 +63,14 @@ def test_requests_are_answered_in_time_and_no_event_is_lost_while_a_backend_is_a
     within("applied_s", "every published event to be applied", applied)
 
     answers = load.answers("publish", "query", "state")
-    odd = unexplained(answers, system.DEPENDENCIES[entry.target])
-    measure("unexplained", len(odd), described(odd))
-    measure("answer_s", slowest_s(answers))
-    measure("ready_again_s", max(0.0, watched.settled("ready", "200", red) - back))
-    measure("first_event_s", first_event)
-    measure("dead_lettered", account.dead_lettered())
-    measure("applied_twice", account.twice())
+    judge(count("unexplained", unexplained(answers, system.DEPENDENCIES[entry.target])), slowest("answer_s", answers))
+    judge(recovered(watched, red, back), most("first_event_s", [first_event]))
+    judge(count("applied_twice", account.twice()), most("dead_lettered", [account.dead_lettered()]))
     if entry.target == "kafka":
         logged = partial(calls, cluster, pod, "POST /v1.0/publish/")
         if not logged(back, math.inf):
             raise EnvironmentNotReadyError("daprd logged no publish of those that were answered: none can be counted")
-        measure("publishes_while_red", len(logged(red, back)))
+        judge(count("publishes_while_red", logged(red, back)))
     before, restarts = (
         {name: one.restarts for name, one in now.containers.items()} for now in (pod, system.agent_pod(cluster))
     )

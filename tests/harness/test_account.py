@@ -39,8 +39,8 @@ def test_an_event_without_effect_is_named() -> None:
 
 
 def test_effects_too_many_are_counted() -> None:
-    assert account("a", "b").twice() == 0
-    assert account("a", "b", "a", "a").twice() == 2
+    assert account("a", "b").twice() == []
+    assert account("a", "b", "a", "a").twice() == ["a", "a"]
 
 
 def test_dead_letters_are_counted_from_the_beginning_of_the_account() -> None:

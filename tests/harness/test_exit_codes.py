@@ -183,25 +183,32 @@ def test_a_failure_explains_itself_in_ten_lines_and_in_junit(suite: Suite) -> No
 BOUNDED = """
 import pytest
 from acceptance.harness.catalogue import proves
+from acceptance.harness.errors import EnvironmentNotReadyError
+from acceptance.harness.numbers import most
 
 @pytest.fixture
-def measured(measure):
+def judged(judge):
     yield
-    measure("answer_s", {afterwards})
+    judge(most("answer_s", [{afterwards}]))
 
 @proves("criterion-4-health")
-def test_one(entry, measure, measured):
-    measure("answer_s", {within})
+def test_one(entry, judge, judged):
+    judge(most("answer_s", [{within}]))
+    {then}
 """
 
 
-@pytest.mark.parametrize(("within", "afterwards", "code"), [(1, 2, 0), (3, 1, 1), (1, 3, 1)])
-def test_a_bound_that_is_exceeded_is_no_pass_whoever_measures(
-    suite: Suite, pytester: pytest.Pytester, within: int, afterwards: int, code: int
+@pytest.mark.parametrize(
+    ("seconds", "then", "code"),
+    [((1, 2), "pass", 0), ((3, 1), "pass", 1), ((1, 3), "pass", 1), ((3, 1), NOT_READY, 1), ((1, 1), NOT_READY, 10)],
+)
+def test_a_bound_that_is_exceeded_is_red_whoever_judges_and_whatever_else_went_wrong(
+    suite: Suite, pytester: pytest.Pytester, seconds: tuple[int, int], then: str, code: int
 ) -> None:
-    pytester.makeconftest(CONFTEST + "\nfrom acceptance.conftest import every_bound_measured, measure, run\n")
-    assert suite.run(template=BOUNDED, within=f"{within}", afterwards=f"{afterwards}") == code
-    assert ("answer_s 3 (limit 2)" in suite.output) == bool(code)
+    pytester.makeconftest(CONFTEST + "\nfrom acceptance.conftest import every_bound_measured, judge, run\n")
+    within, afterwards = map(str, seconds)
+    assert suite.run(template=BOUNDED, within=within, afterwards=afterwards, then=then) == code
+    assert ("answer_s 3 (limit 2)" in suite.output) == (code == 1)
 
 
 def test_a_bound_without_a_number_is_no_pass(suite: Suite, pytester: pytest.Pytester) -> None:

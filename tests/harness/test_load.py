@@ -14,7 +14,7 @@ import pytest
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.kubectl import finish
 from acceptance.harness.ledger import REFUSED_CONNECTION, written
-from acceptance.harness.load import Load, failed, slowest_s, unexplained
+from acceptance.harness.load import Load, failed, unexplained
 from acceptance.harness.timeline import Seen, Timeline
 from acceptance.harness.toolbox import PROGRAMS, Toolbox
 from acceptance.harness.waiting import Waiting
@@ -182,7 +182,6 @@ def test_answers_are_told_from_failures() -> None:
     ]
     load = Load(timeline, cast("Toolbox", None), Waiting())
     assert [one.state for one in failed(load.answers("publish"))] == ["503", "TimeoutError"]
-    assert slowest_s(load.answers("publish")) == 3
     assert load.acknowledged("publish") == {"7"}
     with pytest.raises(NotYetError, match="query"):
         load.answers("query")
