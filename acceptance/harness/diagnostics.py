@@ -1,7 +1,9 @@
 """A failure explained in at most ten lines."""
 
 from dataclasses import asdict, dataclass
+from shlex import quote
 
+from acceptance.harness import system
 from acceptance.harness.catalogue import Entry
 from acceptance.harness.errors import UnmetError, leaves
 from acceptance.harness.rules import first_finding
@@ -32,17 +34,20 @@ class Explanation:
         return asdict(self)
 
 
-def explain(error: BaseException, entry: Entry, state: State | None, details: str) -> Explanation:
-    """What was expected, what was seen, the likely cause and what to do next."""
+def explain(
+    error: BaseException, entry: Entry, state: State | None, details: str, given: tuple[str, ...] = ()
+) -> Explanation:
+    """What was expected, what was seen, the likely cause and what to do next, as the run was given its options."""
     told = error if isinstance(error, UnmetError) else None
     plain = "; ".join(f"{type(one).__name__}: {(str(one).splitlines() or [''])[0]}" for one in leaves(error))
     finding = first_finding(state) if state else None
+    look = finding.look if finding else f"kubectl -n {system.NAMESPACE} logs deploy/{system.AGENT} -c fastapi"
     return Explanation(
         expected=told.expected if told else entry.checks,
         seen=" ".join((told.seen if told else plain).split()),
         since=f"waited {told.since_s:.1f} s" if told and told.since_s is not None else "",
         cause=finding.cause if finding else "none of the known ones; the files below have the logs and the traceback",
-        look=finding.look if finding else "kubectl -n fastapi-app logs deploy/fastapi-dapr-agent -c fastapi",
-        rerun=" ".join(["pytest acceptance", *TIER_OPTIONS[entry.tier], f"-k {entry.id}"]),
+        look=look.replace("kubectl", f"kubectl --context {state.cluster.kubectl.context}") if state else look,
+        rerun=" ".join(["pytest acceptance", *TIER_OPTIONS[entry.tier], *map(quote, given), f"-k {entry.id}"]),
         details=details,
     )

@@ -56,6 +56,9 @@ TABLE = (
     Option("seed", "", "number that random moments are drawn from (default: a new one, told in the report)"),
     Option("plan", "", "print what would run, which faults hit what and for how long, and touch nothing", flag=True),
 )
+DEFAULTS = {option.name: option.default for option in TABLE}
+REPEATED = ("cluster", "context", "overlay", "time-scale", "fault-backends")
+"""What makes another run of what is not repeated."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Options:
     fault_backends: frozenset[str]
     seed: int
     plan: bool
+    given: tuple[str, ...] = ()
+    """What another run has to be given to be the same, but for the tiers."""
 
 
 def add(parser: pytest.Parser) -> None:
@@ -102,6 +107,7 @@ def parse(config: pytest.Config) -> Options:
     seed = values["seed"] or str(secrets.randbelow(10**6))
     if not seed.isdecimal():
         raise pytest.UsageError(f"--seed: {seed!r} is not a whole number")
+    same = [(name, str(values[name])) for name in REPEATED if values[name]] + [("seed", seed)]
     highest = 2 if values["endurance"] else int(values["faults"])
     return Options(
         cluster=values["cluster"],
@@ -113,4 +119,5 @@ def parse(config: pytest.Config) -> Options:
         fault_backends=frozenset(name.strip() for name in values["fault-backends"].split(",") if name.strip()),
         seed=int(seed),
         plan=values["plan"],
+        given=tuple(f"--{name}={value}" for name, value in same if value != DEFAULTS.get(name)),
     )

@@ -70,6 +70,10 @@ class Run:
                 reporter.ensure_newline()
                 reporter.write_line(f"  {line}")
 
+    def pytest_report_header(self) -> str:
+        """Say what the run is given, also what it was not told: a failure that leaves no report can be repeated."""
+        return f"acceptance: run {self.id}, {' '.join(self.options.given)}"
+
     def timeline(self, test: str) -> Timeline:
         """The timeline of a test."""
         return self.results[test].timeline
@@ -113,7 +117,7 @@ class Run:
                 item.session.shouldstop = told(call.excinfo.value)
             self._causes |= codes
             details = self.artifacts.keep(f"failures/{result.entry.id}-{outcome.when}.txt", str(outcome.longrepr))
-            explanation = explain(call.excinfo.value, result.entry, self._state(), details)
+            explanation = explain(call.excinfo.value, result.entry, self._state(), details, self.options.given)
             result.fail(explanation)
             outcome.longrepr = self.masking.mask("\n".join(explanation.lines()))
         result.ran = result.ran or (outcome.when == "call" and outcome.passed)

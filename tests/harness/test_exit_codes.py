@@ -1,6 +1,7 @@
 """How a run ends, and what it says: a suite of its own is run for each case."""
 
 import json
+import re
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -215,6 +216,12 @@ def test_a_bound_without_a_number_is_no_pass(suite: Suite, pytester: pytest.Pyte
     pytester.makeconftest(CONFTEST + "\nfrom acceptance.conftest import every_bound_measured, run\n")
     assert suite.run() == 1
     assert "none for answer_s" in suite.output
+
+
+def test_what_the_run_was_given_is_in_its_header_and_in_what_runs_it_again(suite: Suite) -> None:
+    suite.run("--time-scale=2", "--context=of staging", "--seed=7", "--keep=always", one=UNMET)
+    assert re.search(r"^acceptance: run \S+, --context=of staging --time-scale=2 --seed=7$", suite.output, re.MULTILINE)
+    assert "pytest acceptance '--context=of staging' --time-scale=2 --seed=7 -k criterion-4-health" in suite.output
 
 
 def test_every_option_is_shown_with_its_variable(suite: Suite) -> None:
