@@ -9,6 +9,7 @@ from acceptance.harness import system
 from acceptance.harness.api import Api, shorten
 from acceptance.harness.catalogue import proves
 from acceptance.harness.cluster import Cluster
+from acceptance.harness.control_plane import REQUIRED, absent
 from acceptance.harness.counter import Counter
 from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError, expect
@@ -26,12 +27,12 @@ READS = 40
 
 @proves("criterion-1-control-plane")
 def test_dapr_system_pods_run(cluster: Cluster, within: Within) -> None:
-    names = {workload.name for workload in cluster.workloads(system.DAPR_NAMESPACE)}
-    missing = {"dapr-operator", "dapr-sentry", "dapr-sidecar-injector"} - names
-    expect(
-        not missing, "operator, sentry and injector in dapr-system", f"workloads: {', '.join(sorted(names)) or 'none'}"
-    )
-    for name in sorted(names):
+    wanted = {workload.name: workload.desired for workload in cluster.workloads(system.DAPR_NAMESPACE)}
+    sidecars = [one for pod in cluster.pods(system.NAMESPACE) for one in pod.containers.values() if one.name == "daprd"]
+    for arguments in {one.arguments for one in sidecars} or {()}:
+        gone = ", ".join(absent(wanted, arguments))
+        expect(not gone, f"{gone} in dapr-system", f"workloads: {', '.join(sorted(wanted)) or 'none'}")
+    for name in sorted(one for one, desired in wanted.items() if desired or one in REQUIRED):
         ready = partial(require_ready, cluster, system.DAPR_NAMESPACE, name)
         within("ready_s", f"{name} in dapr-system to be ready", ready)
 

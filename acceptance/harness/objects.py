@@ -16,6 +16,7 @@ class Container:
     restarts: int = 0
     waiting: str = ""
     message: str = ""
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,12 @@ def pod(raw: client.V1Pod) -> Pod:
 
 def _container(declared: client.V1Container, status: client.V1ContainerStatus | None) -> Container:
     if status is None:
-        return Container(name=declared.name, image=declared.image or "")
+        return Container(name=declared.name, image=declared.image or "", arguments=tuple(declared.args or ()))
     waiting = status.state.waiting if status.state else None
     return Container(
         name=declared.name,
         image=declared.image or "",
+        arguments=tuple(declared.args or ()),
         id=(status.container_id or "").rpartition("//")[2],
         ready=status.ready,
         restarts=status.restart_count,
