@@ -46,8 +46,8 @@ def expect(holds: object, expected: str, seen: object) -> None:
 
 
 CAUSES = {EnvironmentNotReadyError: ExitCode.NOT_READY, UndoIncompleteError: ExitCode.UNDO_INCOMPLETE}
-# With several causes, the one that most needs somebody's hand.
-PRECEDENCE = (ExitCode.UNDO_INCOMPLETE, ExitCode.NOT_READY, ExitCode.INTERRUPTED, ExitCode.FAILED)
+# What most needs somebody's hand comes first; what was seen red is red, whatever else could not be seen.
+PRECEDENCE = (ExitCode.UNDO_INCOMPLETE, ExitCode.INTERRUPTED, ExitCode.FAILED, ExitCode.NOT_READY)
 
 
 def leaves(error: BaseException) -> list[BaseException]:

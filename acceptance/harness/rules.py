@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from acceptance.harness import dapr_rules, system
-from acceptance.harness.errors import EnvironmentNotReadyError, HopelessError, NotYetError
+from acceptance.harness.errors import HopelessError, NotYetError
 from acceptance.harness.finding import Finding
 from acceptance.harness.state import APPS, State
 from acceptance.harness.workload import missing_in, require_admission, require_hope
@@ -72,7 +72,7 @@ def stuck(state: State) -> Iterator[Finding]:
     for pod in state.pods:
         try:
             require_hope(state.cluster, pod)
-        except (HopelessError, NotYetError, EnvironmentNotReadyError) as error:
+        except (HopelessError, NotYetError) as error:
             yield Finding(str(error), f"kubectl -n {pod.namespace} describe pod {pod.name}")
 
 

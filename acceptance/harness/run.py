@@ -115,7 +115,7 @@ class Run:
             codes = exit_codes(call.excinfo.value)
             if ExitCode.UNDO_INCOMPLETE in codes:
                 item.session.shouldstop = told(call.excinfo.value)
-            self._causes |= codes
+            self._causes |= codes or {ExitCode.FAILED}
             details = self.artifacts.keep(f"failures/{result.entry.id}-{outcome.when}.txt", str(outcome.longrepr))
             explanation = explain(call.excinfo.value, result.entry, self._state(), details, self.options.given)
             result.fail(explanation)
@@ -149,7 +149,9 @@ class Run:
             self.show(f"undo incomplete: {self._stopped}")
         if self.options.plan or not self.folder.exists():
             return
-        session.exitstatus = most_urgent(self._causes | {int(exitstatus)}, int(exitstatus))
+        # pytest's own 1 says only that something failed
+        codes = self._causes | ({int(exitstatus)} - {ExitCode.FAILED})
+        session.exitstatus = most_urgent(codes, int(exitstatus))
         timelines = {result.entry.id: result.timeline for result in self.results.values()}
         report.write(self.artifacts, self.summary(session.exitstatus), timelines)
 

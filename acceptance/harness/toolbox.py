@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from acceptance.harness.cluster import Cluster
-from acceptance.harness.errors import NotYetError
+from acceptance.harness.errors import EnvironmentNotReadyError, HopelessError, NotYetError
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import missing_in, require_hope
 
@@ -47,7 +47,10 @@ class Toolbox:
             found = [pod for pod in self._cluster.pods(self._namespace) if pod.name == self.name]
             if not found:
                 raise NotYetError(f"pod {self.name} does not exist")
-            require_hope(self._cluster, found[0])
+            try:
+                require_hope(self._cluster, found[0])
+            except HopelessError as error:
+                raise EnvironmentNotReadyError(f"the run's own pod cannot start: {error}") from error
             if missing := missing_in(found[0]):
                 raise NotYetError(missing)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from acceptance.harness.cluster import Cluster
-from acceptance.harness.errors import EnvironmentNotReadyError, HopelessError, NotYetError
+from acceptance.harness.errors import HopelessError, NotYetError
 from acceptance.harness.kubectl import KubectlError
 from acceptance.harness.objects import Container, Pod, Workload
 
@@ -66,13 +66,10 @@ def missing_in(pod: Pod) -> str:
 
 
 def require_hope(cluster: Cluster, pod: Pod) -> None:
-    """Raise HopelessError when a pod cannot become ready by itself, EnvironmentNotReadyError for want of its image."""
+    """Raise HopelessError when a pod cannot become ready by itself; an image that is not there is a wrong name too."""
     if pod.annotations.get("dapr.io/enabled") == "true" and pod.containers and "daprd" not in pod.containers:
         raise HopelessError(f"{pod.name}: sidecar not injected although dapr.io/enabled is true")
     for container in pod.containers.values():
-        if container.waiting in PULL_FAILURES:
-            told = f"{pod.name}: {container.name}: image {container.image} cannot be pulled: {container.waiting}"
-            raise EnvironmentNotReadyError(told)
         for reasons, describe in _HOPELESS:
             if container.waiting in reasons:
                 raise HopelessError(f"{pod.name}: {describe(cluster, pod, container)}")
@@ -97,6 +94,10 @@ def last_log_line(cluster: Cluster, pod: Pod, container: str) -> str:
     return text.strip() or "no log"
 
 
+def _not_pulled(_cluster: Cluster, _pod: Pod, container: Container) -> str:
+    return f"{container.name}: image {container.image} cannot be pulled: {container.waiting}"
+
+
 def _not_created(_cluster: Cluster, _pod: Pod, container: Container) -> str:
     return f"{container.name}: {container.waiting}: {container.message}"
 
@@ -109,6 +110,7 @@ def _crash_loop(cluster: Cluster, pod: Pod, container: Container) -> str:
 
 
 _HOPELESS: tuple[tuple[set[str], Callable[[Cluster, Pod, Container], str]], ...] = (
+    (PULL_FAILURES, _not_pulled),
     (CONFIG_FAILURES, _not_created),
     ({"CrashLoopBackOff"}, _crash_loop),
 )

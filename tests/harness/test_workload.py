@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from acceptance.harness.errors import EnvironmentNotReadyError, HopelessError, NotYetError
+from acceptance.harness.errors import HopelessError, NotYetError
 from acceptance.harness.workload import missing_in, require_ready
 from tests.harness.fakes import AGENT, POD, Data, pod_with
 
@@ -47,7 +47,7 @@ def test_what_is_missing_in_a_pod_is_said(pod: object, missing: str) -> None:
 @pytest.mark.parametrize(
     ("pod", "error", "why"),
     [
-        (pod_with("fastapi", waiting="ErrImageNeverPull"), EnvironmentNotReadyError, "cannot be pulled"),
+        (pod_with("fastapi", waiting="ErrImageNeverPull"), HopelessError, "cannot be pulled"),
         (pod_with("fastapi", waiting="CreateContainerConfigError", message="no secret"), HopelessError, "no secret"),
         (pod_with("daprd", waiting="CrashLoopBackOff", restarts=3), HopelessError, "last line: the last line"),
         (pod_with("daprd", waiting="CrashLoopBackOff", restarts=1), NotYetError, "ended once"),
