@@ -47,10 +47,11 @@ ENTRIES = load()
 
 
 def proves(*entry_ids: str) -> pytest.MarkDecorator:
-    """Mark a test as the proof of some entries: it runs once for each, as fixture `entry`, under the entry's id."""
-    return pytest.mark.parametrize("entry", [pytest.param(ENTRIES[entry_id], id=entry_id) for entry_id in entry_ids])
+    """Mark a test as the proof of some entries: it runs once for each, as fixture `entry`, under the entry's id.
 
-
-def unproven(proven: set[str]) -> list[str]:
-    """Entries of the file that no test proves."""
-    return [entry_id for entry_id in ENTRIES if entry_id not in proven]
+    Each is marked with its tier, for pytest's `-m`.
+    """
+    entries = [ENTRIES[entry_id] for entry_id in entry_ids]
+    return pytest.mark.parametrize(
+        "entry", [pytest.param(one, id=one.id, marks=getattr(pytest.mark, one.tier)) for one in entries]
+    )

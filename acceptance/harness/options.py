@@ -93,6 +93,8 @@ def add(parser: pytest.Parser) -> None:
 
 def parse(config: pytest.Config) -> Options:
     """The run's options. Raises pytest.UsageError naming the option that is wrong."""
+    if config.getoption("numprocesses", None):
+        raise pytest.UsageError("-n: faults hit one cluster, one after the other")
     values = {option.name: config.getoption(f"acceptance_{option.name}") for option in TABLE}
     for option in TABLE:
         if option.choices and values[option.name] not in {option.default, *option.choices}:

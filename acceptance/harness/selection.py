@@ -1,11 +1,10 @@
 """Which entries of the criteria file a run takes, and in which order."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from acceptance.harness.catalogue import ENTRIES, Entry, unproven
+from acceptance.harness.catalogue import ENTRIES, Entry
 from acceptance.harness.options import Options
 from acceptance.harness.plan import plan
 
@@ -24,15 +23,11 @@ class Selection:
     def pytest_collection_modifyitems(
         self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Run what the chosen tiers hold, in the order of the criteria file; the file and the tests have to agree."""
+        """Run what the chosen tiers hold, in the order of the criteria file."""
         if session.testsfailed and not config.option.continue_on_collection_errors:
             # pytest's own way ends with 2, as if somebody had interrupted the run.
             raise pytest.UsageError("a test file cannot be read")
         proofs = [(item, entry) for item in items if (entry := entry_of(item))]
-        whole = [Path(arg).resolve() for arg in config.args] == [config.rootpath / "acceptance"]
-        missing = unproven({entry.id for _, entry in proofs})
-        if whole and not config.option.keyword and missing:
-            raise pytest.UsageError(f"criteria.toml lists what no test proves: {', '.join(missing)}")
         order = list(ENTRIES)
         proofs.sort(key=lambda proof: order.index(proof[1].id))
         chosen = [(item, entry) for item, entry in proofs if entry.tier in self._options.tiers]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.harness.catalogue import ENTRIES, load, unproven
+from acceptance.harness.catalogue import ENTRIES, load
 
 
 def test_the_default_tier_is_every_criterion_and_then_the_four_scenarios() -> None:
@@ -38,7 +38,3 @@ def test_an_entry_that_is_not_well_formed_is_named(tmp_path: Path, text: str, na
     file.write_text(text)
     with pytest.raises(ValueError, match=named):
         load(file)
-
-
-def test_an_entry_that_no_test_proves_is_found() -> None:
-    assert unproven(set(ENTRIES) - {"criterion-4-health"}) == ["criterion-4-health"]

@@ -105,6 +105,7 @@ def test_the_exit_code_tells_what_most_needs_a_hand(suite: Suite, code: int, ste
     [
         (4, ["--time-scale=soon"]),
         (4, ["--seed=heads"]),
+        (4, ["-n", "2"]),
         (4, ["--cluster=somewhere"]),
         (4, ["--overlay=production"]),
         (4, ["--overlay=production", "--plan"]),
@@ -138,6 +139,20 @@ def test_a_test_file_that_cannot_be_read_is_shown(suite: Suite) -> None:
     suite.run(one=BROKEN)
     assert "SyntaxError" in suite.output
     assert "interrupted" not in suite.output.lower()
+
+
+def test_what_failed_last_time_is_run_again_though_that_is_not_all_there_is(suite: Suite) -> None:
+    assert suite.run(one=UNMET) == 1
+    assert suite.run("--last-failed", one=UNMET) == 1
+    assert "1 failed" in suite.output
+    assert "passed" not in suite.output
+    assert suite.run("--last-failed") == 0
+
+
+def test_a_tier_is_chosen_by_its_mark(suite: Suite, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nmarkers =\n default\n faults")
+    assert suite.run("-m", "default") == 0
+    assert suite.run("-m", "faults") == 5
 
 
 def test_an_overlay_of_the_environment_is_held_against_those_there_are(

@@ -167,6 +167,10 @@ def test_a_bad_recording_exceeds_the_bound_and_a_good_one_does_not(entry_id: str
             hold(entry_id, name, bad(name))
 
 
+def test_every_entry_is_proven_by_a_test() -> None:
+    assert ENTRIES.keys() - MADE.keys() == set()
+
+
 def test_every_judging_function_has_its_recordings() -> None:
     public = {name for name, one in vars(numbers).items() if callable(one) and not isinstance(one, type)}
     ours = {name for name in public if getattr(numbers, name).__module__ == numbers.__name__ and name[0] != "_"}
