@@ -40,6 +40,8 @@ def explain(
     """What was expected, what was seen, the likely cause and what to do next, as the run was given its options."""
     told = error if isinstance(error, UnmetError) else None
     plain = "; ".join(f"{type(one).__name__}: {(str(one).splitlines() or [''])[0]}" for one in leaves(error))
+    if state and entry.fault:
+        state.under_fault = frozenset(entry.target.split())
     finding = first_finding(state) if state else None
     look = finding.look if finding else f"kubectl -n {system.NAMESPACE} logs deploy/{system.AGENT} -c fastapi"
     return Explanation(

@@ -58,7 +58,7 @@ def without_sidecar(state: State) -> Iterator[Finding]:
 
 def backends(state: State) -> Iterator[Finding]:
     """Kafka and PostgreSQL, where they are ours."""
-    for target in state.backends:
+    for target in state.own_backends:
         for one in state.cluster.workloads(target.namespace):
             if one.name == target.name and (one.ready < one.desired or not one.desired):
                 yield Finding(

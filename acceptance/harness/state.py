@@ -21,6 +21,19 @@ class State:
     agent: Api | None = None
     sidecar: Api | None = None
     backends: tuple[Target, ...] = field(default=(system.KAFKA, system.POSTGRES))
+    under_fault: frozenset[str] = frozenset()
+    """Backends and Components that the run itself took away: never the cause of what goes wrong without them."""
+
+    @property
+    def own_backends(self) -> list[Target]:
+        """Backends that nobody here broke."""
+        broken = [system.TARGETS.get(name) for name in self.under_fault]
+        return [one for one in self.backends if one not in broken]
+
+    @property
+    def forgiven(self) -> set[str]:
+        """Checks of /ready that fail for what the run itself broke."""
+        return {check for name in self.under_fault for check in system.DEPENDENCIES.get(name, ())}
 
     @cached_property
     def apps(self) -> dict[str, Workload]:

@@ -78,3 +78,24 @@ def test_a_cluster_that_is_away_is_the_cause() -> None:
             raise OSError("connection refused")
 
     assert "the API server does not answer" in cause(Away())
+
+
+WITHOUT_KAFKA = Data(all_workloads=[AGENT, CALLER, replace(KAFKA, desired=0, ready=0), POSTGRES])
+READY_WITHOUT_KAFKA = {"checks": {"pubsub": {"status": "failed", "error": "refused"}}}
+
+
+@pytest.mark.parametrize(("target", "named"), [("kafka", ""), ("postgres", "kafka is away"), ("", "kafka is away")])
+def test_what_the_run_itself_took_away_is_not_the_cause(target: str, named: str) -> None:
+    state = State(WITHOUT_KAFKA.as_cluster(), saying(READY_WITHOUT_KAFKA), saying(LOADED))
+    state.under_fault = frozenset({target})
+    finding = first_finding(state)
+    assert named in (finding.cause if finding else "")
+    assert bool(finding) == bool(named)
+
+
+def test_a_component_that_the_run_deleted_is_not_the_cause() -> None:
+    state = State(Data(components={}).as_cluster(), saying(GREEN), saying({**LOADED, "components": []}))
+    state.under_fault = frozenset({"kafka-pubsub"})
+    finding = first_finding(state)
+    assert finding
+    assert finding.cause == "Component postgres-statestore does not exist"
