@@ -72,13 +72,14 @@ class Load:
         Raises EnvironmentNotReadyError when less than 80 % of a stream was sent.
         """
         wanted = {"streams": [asdict(one) for one in streams], "seconds": LONGEST_S, "timeout_s": ANSWER_S}
+        since = time.monotonic()
         with following(self.timeline, self.toolbox, "load", wanted, FINISH_S):
             for one in streams:
                 self.waiting.until(f"{one.name} to be sent", partial(self.timeline.first, one.name), SENT_WITHIN_S)
             yield
             until = time.monotonic()
         for one in streams:
-            require_beat(self.timeline, one.name, one.per_second, until, INVOKED if one.clients else "")
+            require_beat(self.timeline, one.name, one.per_second, since, until, INVOKED if one.clients else "")
 
     def answers(self, *names: str, since: float = 0.0, until: float = float("inf")) -> list[Seen]:
         """What became of the requests of some streams. Raises NotYetError when there was none."""

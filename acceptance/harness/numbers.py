@@ -58,7 +58,7 @@ def recovered(timeline: Timeline, red: float, back: float) -> Numbers:
 
 
 def endpoints_gone(timeline: Timeline, since: float, until: float) -> Numbers:
-    """How long the Service still had an endpoint of what was not ready. Raises UnmetError if it had one to the end."""
+    """How long the Service still had an endpoint of what was not ready."""
     seen = timeline.of("endpoints", since, until)
     last = max((one.at for one in seen if one.state != "0"), default=since)
     return took("endpoints_gone_s", since, last)

@@ -38,12 +38,13 @@ def asking(
         "timeout_s": ANSWER_S,
         "seconds": LONGEST_S,
     }
+    since = time.monotonic()
     with following(timeline, toolbox, "watch", wanted):
         yield
         # what is still being asked has not been told
         until = time.monotonic() - ANSWER_S
     for name in (*http, *backends):
-        require_beat(timeline, name, 1 / INTERVAL_S, until)
+        require_beat(timeline, name, 1 / INTERVAL_S, since, until)
 
 
 @contextmanager
@@ -102,16 +103,17 @@ def sampling(timeline: Timeline, name: str, state: Callable[[], str], interval_s
         thread.join(timeout=15)
     if unknown := [one for one in timeline.of(name, began) if one.state == UNKNOWN]:
         raise EnvironmentNotReadyError(f"{name} was unknown {len(unknown)} times: {unknown[0].detail}")
-    require_beat(timeline, name, 1 / interval_s, until)
+    require_beat(timeline, name, 1 / interval_s, began, until)
 
 
-def require_beat(timeline: Timeline, name: str, per_second: float, until: float, state: str = "") -> None:
+def require_beat(timeline: Timeline, name: str, per_second: float, since: float, until: float, state: str = "") -> None:
     """Raise EnvironmentNotReadyError when much less was seen than was to be: what was missed may have been anything.
 
-    Counted is what was seen under a name, and in a state if one is given, from the first time up to a moment.
+    Counted is what was seen under a name, and in a state if one is given, from the first time, or since a moment if
+    nothing was, up to another.
     """
-    seen = [one.at for one in timeline.of(name, until=until) if not state or one.state == state]
-    lasted_s = until - min(seen, default=until)
+    seen = [one.at for one in timeline.of(name, since, until) if not state or one.state == state]
+    lasted_s = until - min(seen, default=since)
     due = per_second * lasted_s
     if len(seen) < LEAST_SHARE * due - 1:
         raise EnvironmentNotReadyError(

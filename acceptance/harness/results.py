@@ -6,7 +6,7 @@ from typing import Any
 
 from acceptance.harness.catalogue import Entry
 from acceptance.harness.diagnostics import Explanation
-from acceptance.harness.errors import EnvironmentNotReadyError, UnmetError
+from acceptance.harness.errors import UnmetError
 from acceptance.harness.timeline import Timeline
 
 
@@ -40,7 +40,7 @@ class Result:
         if limit is not None and not value <= limit:  # no number is none either
             self.exceeded[name] = such_as and f", such as {such_as}"
 
-    def require_bounds(self, beside: UnmetError | EnvironmentNotReadyError | None = None) -> None:
+    def require_bounds(self, beside: Exception | None = None) -> None:
         """Raise UnmetError with every bound that is exceeded and was not told yet, beside what else went wrong."""
         exceeded, self.exceeded = self.exceeded, {}
         if not exceeded:
@@ -48,11 +48,12 @@ class Result:
         told = [(name, *self.numbers[name], such_as) for name, such_as in exceeded.items()]
         bounds = [f"{name} of at most {limit:g}" for name, _, limit, _ in told]
         seen = [f"{name} {value:g} (limit {limit:g}){such_as}" for name, value, limit, such_as in told]
-        if isinstance(beside, EnvironmentNotReadyError):
-            beside = UnmetError("surroundings that let all be seen", beside)
         if beside:
-            bounds, seen = [beside.expected, *bounds], [beside.seen, *seen]
-        raise UnmetError("; ".join(bounds), "; ".join(seen), beside.since_s if beside else None)
+            other = (
+                beside if isinstance(beside, UnmetError) else UnmetError("the test to come to its end", repr(beside))
+            )
+            bounds, seen = [other.expected, *bounds], [other.seen, *seen]
+        raise UnmetError("; ".join(bounds), "; ".join(seen))
 
     def fail(self, explanation: Explanation) -> None:
         """Note a failure; a test may fail and its clean-up too."""

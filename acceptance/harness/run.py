@@ -11,15 +11,7 @@ import pytest
 from acceptance.harness import report
 from acceptance.harness.artifacts import Artifacts
 from acceptance.harness.diagnostics import explain
-from acceptance.harness.errors import (
-    EnvironmentNotReadyError,
-    ExitCode,
-    UndoIncompleteError,
-    UnmetError,
-    exit_codes,
-    most_urgent,
-    told,
-)
+from acceptance.harness.errors import ExitCode, UndoIncompleteError, exit_codes, most_urgent, told
 from acceptance.harness.interruption import terminate_like_interrupt, uninterrupted
 from acceptance.harness.masking import Masking
 from acceptance.harness.options import Options
@@ -91,7 +83,9 @@ class Run:
         result = self.results.get(item.nodeid)
         try:
             yield
-        except (UnmetError, EnvironmentNotReadyError) as error:
+        except UndoIncompleteError:
+            raise
+        except Exception as error:
             if result:
                 result.require_bounds(error)
             raise

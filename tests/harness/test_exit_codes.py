@@ -217,7 +217,14 @@ def test_one(entry, judge, judged):
 
 @pytest.mark.parametrize(
     ("seconds", "then", "code"),
-    [((1, 2), "pass", 0), ((3, 1), "pass", 1), ((1, 3), "pass", 1), ((3, 1), NOT_READY, 1), ((1, 1), NOT_READY, 10)],
+    [
+        ((1, 2), "pass", 0),
+        ((3, 1), "pass", 1),
+        ((1, 3), "pass", 1),
+        ((3, 1), NOT_READY, 1),
+        ((1, 1), NOT_READY, 10),
+        ((3, 1), "max([])", 1),
+    ],
 )
 def test_a_bound_that_is_exceeded_is_red_whoever_judges_and_whatever_else_went_wrong(
     suite: Suite, pytester: pytest.Pytester, seconds: tuple[int, int], then: str, code: int

@@ -130,7 +130,8 @@ ENOUGH, TOO_FEW = nullcontext(), pytest.raises(EnvironmentNotReadyError)
 
 
 @pytest.mark.parametrize(
-    ("seen", "state", "verdict"), [(100, "", ENOUGH), (81, "", ENOUGH), (75, "", TOO_FEW), (100, "b", TOO_FEW)]
+    ("seen", "state", "verdict"),
+    [(100, "", ENOUGH), (81, "", ENOUGH), (75, "", TOO_FEW), (100, "b", TOO_FEW), (0, "", TOO_FEW)],
 )
 def test_four_fifths_of_what_is_due_have_to_be_seen(
     seen: int, state: str, verdict: AbstractContextManager[object]
@@ -138,4 +139,4 @@ def test_four_fifths_of_what_is_due_have_to_be_seen(
     timeline = Timeline()
     timeline.seen = [Seen(1000 + 10 * number / seen, "ready", "ab"[number % 2]) for number in range(seen)]
     with verdict:
-        require_beat(timeline, "ready", 10, until=1010, state=state)
+        require_beat(timeline, "ready", 10, since=1000, until=1010, state=state)
