@@ -32,7 +32,6 @@ from acceptance.harness.timeline import Timeline
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
-from acceptance.harness.workload import find
 
 Judge = Callable[..., None]
 Within = Callable[..., Any]
@@ -179,8 +178,7 @@ def journal(cluster: Cluster, agent: Api, run: Run) -> Iterator[Journal]:
 @pytest.fixture(scope="session")
 def toolbox(cluster: Cluster, waiting: Waiting, run: Run, journal: Journal) -> Iterator[Toolbox]:
     """A pod of the run's own inside the cluster."""
-    image = find(cluster, system.NAMESPACE, system.AGENT).image
-    toolbox = Toolbox(cluster, waiting, system.NAMESPACE, run.id, image)
+    toolbox = Toolbox(cluster, waiting, system.NAMESPACE, run.id, system.AGENT)
     entry = journal.promise("replace", namespace=system.NAMESPACE, name=toolbox.name)
     toolbox.start()
     yield toolbox

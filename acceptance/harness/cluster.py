@@ -37,9 +37,10 @@ class Cluster:
         return client.AppsV1Api(self._api)
 
     def pods(self, namespace: str, selector: str = "") -> list[Pod]:
-        """Pods of a namespace, oldest first."""
+        """Pods of a namespace that are not over, as evicted and completed ones are, oldest first."""
         raw = self.core.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=10).items
-        return [objects.pod(pod) for pod in sorted(raw, key=lambda pod: str(objects.meta(pod).creation_timestamp))]
+        there = [pod for pod in raw if not objects.is_over(pod)]
+        return [objects.pod(pod) for pod in sorted(there, key=lambda pod: str(objects.meta(pod).creation_timestamp))]
 
     def workloads(self, namespace: str) -> list[Workload]:
         """Deployments and StatefulSets of a namespace."""
@@ -99,9 +100,9 @@ class Cluster:
         self.kubectl.run("-n", namespace, "delete", "secret", name, "--ignore-not-found")
 
     def address(self, namespace: str, service: str) -> str:
-        """A Service's cluster address."""
+        """A Service's cluster address, as it stands in a URL."""
         spec = self.core.read_namespaced_service(service, namespace, _request_timeout=10).spec
-        return (spec.cluster_ip if spec else None) or ""
+        return objects.host((spec.cluster_ip if spec else None) or "")
 
     def delete_pod(self, namespace: str, name: str, grace_s: int | None = None) -> None:
         """Delete a pod; one that is gone already is fine."""

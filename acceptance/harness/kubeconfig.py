@@ -44,7 +44,9 @@ def is_local(cluster: dict[str, Any]) -> bool:
         return False
     try:
         host = urlsplit(str(cluster.get("server"))).hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback or host in container_addresses()
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+        # to call an address that only says "any of mine" is to call this machine: k3d writes it
+        return address.is_loopback or address.is_unspecified or host in container_addresses()
     except ValueError:
         return False
 

@@ -34,6 +34,11 @@ class Pod:
     annotations: dict[str, str]
     containers: dict[str, Container]
 
+    @property
+    def host(self) -> str:
+        """Its address as it stands in a URL."""
+        return host(self.ip)
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -54,6 +59,22 @@ class Workload:
     def reference(self) -> str:
         """How kubectl calls it."""
         return f"{self.kind.lower()}/{self.name}"
+
+    @property
+    def version(self) -> str:
+        """Its image's tag, also beside a digest; of one with a digest alone what its label says."""
+        tag = self.image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+        return tag or self.labels.get("app.kubernetes.io/version", "")
+
+
+def host(address: str) -> str:
+    """An address as it stands in a URL: one of IPv6 in brackets."""
+    return f"[{address}]" if ":" in address else address
+
+
+def is_over(raw: client.V1Pod) -> bool:
+    """Whether a pod has ended for good and is kept for its logs alone: evicted, or completed."""
+    return raw.status is not None and raw.status.phase in {"Succeeded", "Failed"}
 
 
 def meta(raw: client.V1Pod | client.V1Deployment | client.V1StatefulSet) -> client.V1ObjectMeta:

@@ -15,13 +15,13 @@ LIFE_S = 3 * 3600
 
 
 class Toolbox:
-    """Runs programs of `in_cluster/` in a pod made from the agent's image, which is on every node already."""
+    """Runs programs of `in_cluster/` in a pod beside those of a Deployment, with its image, wherever that may run."""
 
-    def __init__(self, cluster: Cluster, waiting: Waiting, namespace: str, run_id: str, image: str) -> None:
+    def __init__(self, cluster: Cluster, waiting: Waiting, namespace: str, run_id: str, like: str) -> None:
         self._cluster = cluster
         self.waiting = waiting
         self._namespace = namespace
-        self._image = image
+        self._like = like
         self.name = f"acceptance-{run_id}"
 
     def start(self) -> None:
@@ -57,6 +57,8 @@ class Toolbox:
         self.waiting.until("the run's own pod to be ready", ready, within_s=30, interval_s=0.1)
 
     def _manifest(self) -> dict[str, Any]:
+        text = self._cluster.kubectl.run("-n", self._namespace, "get", f"deployment/{self._like}", "-o", "json")
+        like = json.loads(text)["spec"]["template"]["spec"]
         return {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -65,6 +67,7 @@ class Toolbox:
                 "labels": {"app.kubernetes.io/name": "acceptance", "app.kubernetes.io/instance": self.name},
             },
             "spec": {
+                **{name: like[name] for name in ("imagePullSecrets", "tolerations", "nodeSelector") if name in like},
                 "restartPolicy": "Never",
                 "activeDeadlineSeconds": LIFE_S,
                 "terminationGracePeriodSeconds": 0,
@@ -78,12 +81,12 @@ class Toolbox:
                 "containers": [
                     {
                         "name": "toolbox",
-                        "image": self._image,
+                        "image": like["containers"][0]["image"],
                         "imagePullPolicy": "IfNotPresent",
                         "command": ["python", "-c", f"import time; time.sleep({LIFE_S})"],
                         "resources": {
                             "requests": {"cpu": "20m", "memory": "32Mi"},
-                            "limits": {"memory": "192Mi"},
+                            "limits": {"cpu": "1", "memory": "192Mi"},
                         },
                         "securityContext": {
                             "allowPrivilegeEscalation": False,

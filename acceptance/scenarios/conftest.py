@@ -55,7 +55,7 @@ def watched(cluster: Cluster, agent: Api, waiting: Waiting, toolbox: Toolbox, ti
     """The agent's pod, both backends and the Service's endpoints, ten times a second, over the whole test."""
     system.until_steady(cluster, agent, waiting)
     pod = system.agent_pod(cluster)
-    paths = {name: f"http://{pod.ip}:{system.APP_PORT}/{name}" for name in ("health", "ready")}
+    paths = {name: f"http://{pod.host}:{system.APP_PORT}/{name}" for name in ("health", "ready")}
 
     def endpoints() -> str:
         return str(len(cluster.ready_endpoints(system.NAMESPACE, system.AGENT)))

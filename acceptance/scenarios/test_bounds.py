@@ -73,7 +73,7 @@ def test_a_lock_takes_no_more_of_the_server_than_the_agents_pool(
     judge: Judge,
 ) -> None:
     pod = system.agent_pod(cluster)
-    agent = f"http://{pod.ip}:{system.APP_PORT}"
+    agent = f"http://{pod.host}:{system.APP_PORT}"
     asked = Stream("query", f"{agent}/events?key={audit.prefix}-absent", PER_SECOND)
     with (
         sampling(watched, "backends", lambda: str(database.value(BACKENDS))),
@@ -103,7 +103,7 @@ def test_a_crowd_is_answered_and_ready_stays_right(
 ) -> None:
     pod = system.agent_pod(cluster)
     wanted = {"host": pod.ip, "port": system.APP_PORT, "path": "/db/query", "connections": entry.times}
-    ready = Stream("ready", f"http://{pod.ip}:{system.APP_PORT}/ready", 2)
+    ready = Stream("ready", f"http://{pod.host}:{system.APP_PORT}/ready", 2)
     with load.sending(ready):
         crowds = [
             toolbox.run("crowd", json.dumps(wanted | {"seconds": ANSWERED_S}), timeout_s=2 * ANSWERED_S)

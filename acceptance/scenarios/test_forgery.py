@@ -90,9 +90,9 @@ def ways_to_agent(
         to_sidecar("that, by namespace", prefix=INVOKE.format(f"{system.AGENT}.{system.NAMESPACE}")),
         to_sidecar("that, by header", headers={**credentials, "dapr-app-id": system.AGENT}),
         Way("a foreign pod, to the Service", f"{system.AGENT}.{system.NAMESPACE}:80", inside=True),
-        Way("a foreign pod, to the pod", f"{pod.ip}:{system.APP_PORT}", inside=True),
-        of_pod("a foreign pod, to the sidecar", f"{pod.ip}:{system.SIDECAR_PORT}"),
-        of_pod("a foreign pod, to the sidecar's port for others", f"{pod.ip}:{system.SIDECAR_INTERNAL_PORT}"),
+        Way("a foreign pod, to the pod", f"{pod.host}:{system.APP_PORT}", inside=True),
+        of_pod("a foreign pod, to the sidecar", f"{pod.host}:{system.SIDECAR_PORT}"),
+        of_pod("a foreign pod, to the sidecar's port for others", f"{pod.host}:{system.SIDECAR_INTERNAL_PORT}"),
     ]
 
 

@@ -58,7 +58,7 @@ class Writing:
 
     def to(self, pod: Pod) -> AbstractContextManager[None]:
         """Write events of many keys to a pod, for the length of a block."""
-        url = f"http://{pod.ip}:{system.APP_PORT}/publish"
+        url = f"http://{pod.host}:{system.APP_PORT}/publish"
         return self.load.sending(writes(url, PER_SECOND, self.audit.prefix, clients=CLIENTS, keep=True))
 
     def write_bad(self) -> None:

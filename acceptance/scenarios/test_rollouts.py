@@ -34,7 +34,7 @@ def test_a_rollout_under_load_fails_no_request_and_loses_no_event(
     old = system.agent_pod(cluster)
     requests = streams(f"http://{cluster.address(system.NAMESPACE, system.AGENT)}", account.key)
     names = [one.name for one in requests]
-    draining = Stream("draining", f"http://{old.ip}:{system.APP_PORT}/health", 10, keep=True)
+    draining = Stream("draining", f"http://{old.host}:{system.APP_PORT}/health", 10, keep=True)
     with load.sending(*requests, draining):
         began = watched.note("rollout", "begins")
         for _ in range(entry.times):

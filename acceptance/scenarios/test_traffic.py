@@ -44,7 +44,7 @@ def test_requests_are_answered_in_time_and_no_event_is_lost_while_a_backend_is_a
 ) -> None:
     pod = system.agent_pod(cluster)
     inject = faults.killed if entry.fault == "killed" else faults.frozen
-    asked, publishes = streams(f"http://{pod.ip}:{system.APP_PORT}", account.key)
+    asked, publishes = streams(f"http://{pod.host}:{system.APP_PORT}", account.key)
     with ExitStack() as sent:
         sent.enter_context(load.sending(*asked))
         if entry.target != "kafka":

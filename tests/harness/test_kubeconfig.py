@@ -46,7 +46,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "server", ["https://127.0.0.1:33889", "https://[::1]:6443", "https://localhost:6443", "https://172.18.0.2:6443"]
+    "server",
+    [
+        "https://127.0.0.1:33889",
+        "https://[::1]:6443",
+        "https://localhost:6443",
+        "https://172.18.0.2:6443",
+        "https://0.0.0.0:6443",
+    ],
 )
 @pytest.mark.usefixtures("asked")
 def test_loopback_and_containers_of_this_machine_are_local(server: str) -> None:
