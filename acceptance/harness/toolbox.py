@@ -29,8 +29,9 @@ class Toolbox:
         self._cluster.kubectl.run("-n", self._namespace, "create", "-f", "-", stdin=json.dumps(self._manifest()))
 
     def run(self, program: str, *arguments: str, timeout_s: float = 30, stdin: str = "") -> Any:
-        """The JSON a program printed. Raises KubectlError when it failed."""
+        """The JSON a program printed. Raises KubectlError when it failed, or was not done in the time, scaled."""
         self._require_ready()
+        timeout_s *= self.waiting.time_scale
         return json.loads(self._cluster.kubectl.run(*self._exec(program, *arguments), stdin=stdin, timeout_s=timeout_s))
 
     def stream(self, program: str, *arguments: str) -> subprocess.Popen[str]:

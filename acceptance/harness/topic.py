@@ -30,8 +30,11 @@ class Topic:
         return self.toolbox.waiting.until(f"the end of {self.name}", ends, ASKED_S)
 
     def find(self, event_id: str, offsets: dict[str, int], within_s: float) -> dict[str, Any] | None:
-        """The first record behind `offsets` that carries the id: partition, offset, key, value."""
-        wanted = self._wanted(id=event_id, offsets=offsets, within_s=within_s)
+        """The first record behind `offsets` that carries the id: partition, offset, key, value.
+
+        The time is stretched by the time scale.
+        """
+        wanted = self._wanted(id=event_id, offsets=offsets, within_s=within_s * self.toolbox.waiting.time_scale)
         found: dict[str, Any] | None = self.toolbox.run("topic", "find", wanted, timeout_s=within_s + 20)
         return found
 
