@@ -40,7 +40,7 @@ def absent(state: State) -> Iterator[Finding]:
             try:
                 require_admission(state.cluster, state.apps[name])
                 cause = f"Deployment {name} has no pod ({state.apps[name].desired} wanted)"
-            except HopelessError as error:
+            except (HopelessError, NotYetError) as error:
                 cause = str(error)
             yield Finding(cause, f"kubectl -n {system.NAMESPACE} get events")
 

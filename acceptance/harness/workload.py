@@ -1,6 +1,7 @@
 """Whether a workload is ready, what is missing if not, and when waiting cannot help."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import HopelessError, NotYetError
@@ -11,6 +12,9 @@ PULL_FAILURES = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "Inval
 CONFIG_FAILURES = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 # kubelet restarts at once the first time; a loop is more than that.
 LOOP_RESTARTS = 2
+# An event stays for an hour; a controller that is refused goes on trying.
+RECENT_S = 60
+FORBIDDEN = "is forbidden"
 
 
 def find(cluster: Cluster, namespace: str, name: str) -> Workload:
@@ -76,13 +80,24 @@ def require_hope(cluster: Cluster, pod: Pod) -> None:
 
 
 def require_admission(cluster: Cluster, workload: Workload) -> None:
-    """Raise HopelessError when the API server refuses the workload's pods (quota, Pod Security)."""
+    """Raise HopelessError when the API server has just refused the workload's pods (quota, Pod Security).
+
+    Raises NotYetError when it could not say, as while the sidecar's injector starts.
+    """
     events = cluster.core.list_namespaced_event(
         workload.namespace, field_selector="reason=FailedCreate", _request_timeout=10
     ).items
-    refused = [event.message or "" for event in events if (event.involved_object.name or "").startswith(workload.name)]
+    since = datetime.now(UTC) - timedelta(seconds=RECENT_S)
+    refused = [
+        event.message or ""
+        for event in events
+        if (event.involved_object.name or "").startswith(workload.name)
+        and (at := event.last_timestamp or event.event_time)
+        and at >= since
+    ]
     if refused:
-        raise HopelessError(f"{workload.reference}: pods are refused: {refused[-1]}")
+        error = HopelessError if FORBIDDEN in refused[-1] else NotYetError
+        raise error(f"{workload.reference}: pods are refused: {refused[-1]}")
 
 
 def last_log_line(cluster: Cluster, pod: Pod, container: str) -> str:

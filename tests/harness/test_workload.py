@@ -1,6 +1,7 @@
 """What is missing in a workload, and when waiting cannot help."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -60,8 +61,20 @@ def test_a_pod_that_waiting_cannot_help_fails_early(pod: object, error: type[Exc
         require_ready(data.as_cluster(), AGENT.namespace, AGENT.name)
 
 
-def test_pods_that_the_api_server_refuses_fail_early() -> None:
-    refused = SimpleNamespace(message="exceeded quota", involved_object=SimpleNamespace(name=f"{AGENT.name}-1"))
-    data = Data(all_pods={}, all_workloads=[replace(AGENT, ready=0)], events=[refused])
-    with pytest.raises(HopelessError, match="exceeded quota"):
+@pytest.mark.parametrize(
+    ("message", "minutes_ago", "error", "told"),
+    [
+        ('pods "x" is forbidden: exceeded quota', 0, HopelessError, "exceeded quota"),
+        ('pods "x" is forbidden: exceeded quota', 10, NotYetError, "0/1 replicas ready"),
+        ("failed calling webhook: connection refused", 0, NotYetError, "failed calling webhook"),
+    ],
+)
+def test_pods_that_the_api_server_just_refused_fail_early(
+    message: str, minutes_ago: int, error: type[Exception], told: str
+) -> None:
+    at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+    about = SimpleNamespace(name=f"{AGENT.name}-1")
+    event = SimpleNamespace(message=message, involved_object=about, last_timestamp=at, event_time=None)
+    data = Data(all_pods={}, all_workloads=[replace(AGENT, ready=0)], events=[event])
+    with pytest.raises(error, match=told):
         require_ready(data.as_cluster(), AGENT.namespace, AGENT.name)
