@@ -1,6 +1,7 @@
 """A connection to Kafka, made when it is used and made anew after a failure."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Self
 
@@ -58,13 +59,8 @@ class Kafka:
                 client_id=f"{SERVICE}-check",
                 request_timeout_ms=int(self._timeout_seconds * 1000),
             )
-            starting = asyncio.ensure_future(self._client.bootstrap())
-            try:
-                await asyncio.shield(starting)
-            except asyncio.CancelledError:
-                # cancelled itself it would leave its connection open; it has a time-out of its own
-                await asyncio.wait([starting], timeout=self._timeout_seconds)
-                raise
+            # cancelled itself it would leave its connection open; it has a time-out of its own
+            await self._ended(self._client.bootstrap())
             # what it asks by itself after a broken connection
             self._client.set_topics(TOPICS)
         return self._client
@@ -75,7 +71,17 @@ class Kafka:
         if client is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._timeout_seconds):
-                    await client.close()
+                    # it cancels a task of its own, and would take our cancellation for that one's end
+                    await self._ended(client.close())
+
+    async def _ended(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Let something end that must not be cancelled; who waits for it may be, and is once it has ended."""
+        task = asyncio.ensure_future(coroutine)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task], timeout=self._timeout_seconds)
+            raise
 
 
 async def _any_node(client: AIOKafkaClient) -> int:

@@ -8,6 +8,7 @@ from aiokafka.protocol.metadata import MetadataRequest_v0  # type: ignore[import
 
 from app.kafka import Kafka
 from tests.app.broker import StandInBroker
+from tests.app.waiting import in_time
 
 pytestmark = pytest.mark.anyio
 
@@ -19,3 +20,17 @@ async def test_a_question_that_is_given_up_leaves_no_connection_open(broker: Sta
             async with asyncio.timeout(0.1):
                 await kafka.describe_topics()
     gc.collect()  # a connection that nobody closed warns, which is an error here
+
+
+async def test_who_is_cancelled_while_it_closes_a_connection_is_cancelled(broker: StandInBroker) -> None:
+    async with Kafka(f"127.0.0.1:{broker.port}", in_time(1)) as kafka:
+        for turns in range(20):
+            await kafka.describe_topics()
+            closing = asyncio.create_task(kafka.close())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            ended_before = closing.done()
+            closing.cancel()
+            await asyncio.wait([closing])
+            assert closing.cancelled() or ended_before, f"it went on after {turns} turns of the loop"
+    gc.collect()
