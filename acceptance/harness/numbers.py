@@ -42,8 +42,8 @@ def count(name: str, found: Collection[object], allowed: int = 0) -> Numbers:
     return [Number(name, max(0, len(found) - allowed), ", ".join(map(_told, [*found][:NAMED])))]
 
 
-def most(name: str, values: Iterable[float]) -> Numbers:
-    """The largest of some values. Raises ValueError without any."""
+def most(name: str, *values: float) -> Numbers:
+    """The largest of some values, or the only one. Raises ValueError without any."""
     return [Number(name, max(values))]
 
 

@@ -72,7 +72,7 @@ class Route:
         """Good bodies but for one member, or all of it, which is this JSON text, by place; also as daprd wraps them."""
         for place, marked in _marked(self.example):
             body = json.dumps(marked).encode().replace(json.dumps(MARK).encode(), value)
-            yield place or "body", body
+            yield place, body
             if self.content_type == CLOUD_EVENTS:
                 yield place, json.dumps({"id": "bad-input", "data_base64": b64encode(body).decode()}).encode()
 
@@ -125,5 +125,5 @@ def _example(document: dict[str, Any], media: dict[str, Any], content_type: str)
 def _marked(value: Any) -> Iterator[tuple[str, Any]]:
     for name, part in value.items() if isinstance(value, dict) else ():
         for place, changed in _marked(part):
-            yield f"{name}.{place}".rstrip("."), {**value, name: changed}
-    yield "", MARK
+            yield name if place == "body" else f"{name}.{place}", {**value, name: changed}
+    yield "body", MARK

@@ -1,7 +1,7 @@
 """What scenarios watch and send while something is broken."""
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,15 +10,19 @@ from uuid import uuid4
 import pytest
 import yaml
 
+from acceptance.conftest import Judge
 from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.api import Api
 from acceptance.harness.audit import Audit
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
+from acceptance.harness.errors import expect
 from acceptance.harness.journal import Journal
 from acceptance.harness.kubectl import KubectlError
 from acceptance.harness.load import Load
+from acceptance.harness.memory import mebibytes
+from acceptance.harness.numbers import grown
 from acceptance.harness.observers import asking, sampling
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.toolbox import Toolbox
@@ -28,6 +32,15 @@ from acceptance.harness.waiting import Waiting
 WATCHED_WITHIN_S = 15
 ROLLED_OUT_S = 60
 SERVE_DEGRADED = Path(__file__).parents[2] / "components/serve-degraded/kustomization.yaml"
+
+
+@contextmanager
+def growing(cluster: Cluster, judge: Judge) -> Iterator[None]:
+    """How much agent and sidecar grow over a block, and that neither is restarted."""
+    restarts, before = system.restarts(cluster), mebibytes(cluster)
+    yield
+    expect(system.restarts(cluster) == restarts, f"every container as it was: {restarts}", system.restarts(cluster))
+    judge(grown(mebibytes(cluster), before))
 
 
 @pytest.fixture(scope="module")

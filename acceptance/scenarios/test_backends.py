@@ -50,4 +50,4 @@ def test_agent_tells_the_truth_while_a_backend_is_away_and_recovers_alone(
     judge(took("ready_fails_s", fault.at, failed), endpoints_gone(watched, fault.at, back))
     endpoints = watched.of("endpoints", fault.at, back)
     expect(endpoints[-1].state == "0", "no ready endpoint of the Service while it is away", endpoints[-1].state)
-    judge(recovered(watched, failed, back), most("first_event_s", [first_event]))
+    judge(recovered(watched, failed, back), most("first_event_s", first_event))

@@ -48,7 +48,7 @@ def test_a_backlog_is_applied_in_order_once_the_consumer_is_back(
 
     moments = [one.at for one in audit.effects()]
     judge(count("partitions", {partition for partition, _ in places}))
-    judge(most("events_per_second", [len(moments) / max(0.001, max(moments) - min(moments)) if moments else 0]))
+    judge(most("events_per_second", len(moments) / max(0.001, max(moments) - min(moments)) if moments else 0))
     judge(balanced(balance), took("applied_s", started, applied))
 
 

@@ -16,8 +16,7 @@ from acceptance.harness.database import Database
 from acceptance.harness.errors import expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.load import Load, Stream, failed, unexplained, writes
-from acceptance.harness.memory import mebibytes
-from acceptance.harness.numbers import balanced, count, grown, most, recovered, slowest, slowest_applied, took
+from acceptance.harness.numbers import balanced, count, most, recovered, slowest, slowest_applied, took
 from acceptance.harness.observers import sampling
 from acceptance.harness.restart import replaced
 from acceptance.harness.timeline import Timeline
@@ -28,6 +27,7 @@ from acceptance.harness.wire.case import as_lines
 from acceptance.harness.wire.cases import cases
 from acceptance.harness.wire.verdict import LONGEST_S, SERVER_ERROR, UNAVAILABLE, Outcome
 from acceptance.harness.workload import serving_pod
+from acceptance.scenarios.conftest import growing
 
 PER_SECOND = 10
 BACKENDS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fastapi-dapr-agent'"
@@ -36,15 +36,6 @@ ANSWERED_S = 30
 RESTARTED_S = 60
 SEED, SHOWN, AT_ONCE = 1, 5, 20
 ENDLESS = ({"pause_s": 0, "piece": 65536}, {"pause_s": 0.5, "piece": 16})
-
-
-@contextmanager
-def growing(cluster: Cluster, judge: Judge) -> Iterator[None]:
-    """How much agent and sidecar grow over a block, and that neither is restarted."""
-    restarts, before = system.restarts(cluster), mebibytes(cluster)
-    yield
-    expect(system.restarts(cluster) == restarts, f"every container as it was: {restarts}", system.restarts(cluster))
-    judge(grown(mebibytes(cluster), before))
 
 
 @pytest.fixture
@@ -103,7 +94,7 @@ def test_a_lock_takes_no_more_of_the_server_than_the_agents_pool(
     judge(count("unexplained", unexplained(answers, ["database"])), slowest("answer_s", answers))
     counts = [int(one.state) for one in watched.of("backends", since, released)]
     expect(len(counts) >= entry.lasts_s, "the server's connections to be counted each second", len(counts))
-    judge(most("backends", counts))
+    judge(most("backends", *counts))
 
 
 @proves("scenario-42-crowd")
@@ -124,8 +115,8 @@ def test_a_crowd_is_answered_and_ready_stays_right(
     expect(all(set(one) <= {"200", "503"} for one in statuses), "every answer to be 200 or 503", statuses)
     expect(all("200" in one for one in statuses), "some of each crowd to be served", statuses)
     answers = load.answers("ready")
-    judge(most("served", [sum(one.get("200", 0) for one in statuses)]))
-    judge(most("slowest_s", (crowd["slowest_s"] for crowd in crowds)))
+    judge(most("served", sum(one.get("200", 0) for one in statuses)))
+    judge(most("slowest_s", *(crowd["slowest_s"] for crowd in crowds)))
     judge(count("not_ready", failed(answers)), slowest("ready_s", answers))
 
 
@@ -140,8 +131,8 @@ def test_headers_without_an_end_are_refused_in_time(
     statuses = [{one["status"] for one in answers} for answers in found]
     # what is sent faster than it is refused may be answered by a reset alone
     expect(statuses[0] <= {431, 0} and statuses[1] == {408}, "431 or an end of many bytes, 408 of few", statuses)
-    judge(most("slowest_s", (one["seconds"] for answers in found for one in answers)))
-    judge(most("taken_mib", (one["bytes"] / 2**20 for answers in found for one in answers)))
+    judge(most("slowest_s", *(one["seconds"] for answers in found for one in answers)))
+    judge(most("taken_mib", *(one["bytes"] / 2**20 for answers in found for one in answers)))
 
 
 @proves("scenario-44-bytes")
@@ -164,4 +155,4 @@ def test_no_bytes_do_harm(
     statuses = [one.status for _, _, one in found]
     judge(count("connections", found), count("unavailable", [one for one in statuses if one == UNAVAILABLE]))
     judge(count("server_errors", [one for one in statuses if one >= SERVER_ERROR and one != UNAVAILABLE]))
-    judge(most("slowest_s", (one.seconds for _, _, one in found)))
+    judge(most("slowest_s", *(one.seconds for _, _, one in found)))

@@ -52,7 +52,7 @@ def test_state_queries_and_invocation_go_on_while_kafka_is_away(
     judge(count("failed_requests", failed(load.answers(*SERVING))), without_endpoint(watched, began))
     publishes = load.answers("publish")
     judge(count("unexplained", unexplained(publishes, system.DEPENDENCIES["kafka"])))
-    judge(slowest("publish_answer_s", publishes), most("dead_lettered", [account.dead_lettered()]))
+    judge(slowest("publish_answer_s", publishes), most("dead_lettered", account.dead_lettered()))
 
 
 def streams(cluster: Cluster, key: str) -> tuple[Stream, ...]:

@@ -121,12 +121,12 @@ def test_every_acknowledged_event_takes_effect_once_whatever_is_killed(
     while (exercised := sum(one.exercised for one in kills)) < entry.times and len(kills) < entry.times + SPARE:
         kills.append(kill_once(len(kills) + 1, moments.uniform(*MOMENT_S)))
 
-    judge(most("seed", [run.options.seed]), count("kills", kills), most("kills_exercised", [exercised]))
-    judge(most("events_per_second", [min(one.per_second for one in kills)]))
-    judge(most("absorbed", [sum(one.absorbed for one in kills)]))
-    judge(most("least_absorbed", [min(one.absorbed for one in kills)]))
-    judge(most("in_flight", [sum(one.in_flight for one in kills)]))
-    judge(balanced(*(one.balance for one in kills)), most("applied_s", (one.applied_s for one in kills)))
+    judge(most("seed", run.options.seed), count("kills", kills), most("kills_exercised", exercised))
+    judge(most("events_per_second", min(one.per_second for one in kills)))
+    judge(most("absorbed", sum(one.absorbed for one in kills)))
+    judge(most("least_absorbed", min(one.absorbed for one in kills)))
+    judge(most("in_flight", sum(one.in_flight for one in kills)))
+    judge(balanced(*(one.balance for one in kills)), most("applied_s", *(one.applied_s for one in kills)))
     if exercised < entry.times:
         raise EnvironmentNotReadyError(
             f"not exercised: {exercised} of {len(kills)} kills, {entry.times} wanted, came at {AT_LEAST} a second, "

@@ -40,7 +40,7 @@ def test_events_take_effect_exactly_once(
     record = topic.find(next(iter(published)), offsets, bound("applied_s"))
     expect(record, f"the first event in {system.TOPIC}", "no such record")
     assert record
-    judge(most("restarted_s", [replaced(faults, system.AGENT_APP, within_s=bound("restarted_s"))]))
+    judge(most("restarted_s", replaced(faults, system.AGENT_APP, within_s=bound("restarted_s"))))
     topic.write([Record(record["value"].encode(), record["key"].encode(), partition=record["partition"])])
     published[publish(agent, keys[0], EVENTS)] = keys[0]
     within("applied_s", "the event behind one that came again to be applied", partial(require_applied, EVENTS + 1))

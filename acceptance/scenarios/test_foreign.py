@@ -12,13 +12,13 @@ from acceptance.harness.audit import Audit
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
-from acceptance.harness.errors import NotYetError, expect
+from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults import Faults
 from acceptance.harness.foreign import Foreign
 from acceptance.harness.load import Load, writes
-from acceptance.harness.memory import mebibytes
-from acceptance.harness.numbers import balanced, count, grown, most, took
+from acceptance.harness.numbers import balanced, count, most, took
 from acceptance.harness.topic import Topic
+from acceptance.scenarios.conftest import growing
 
 SEED = 20261126
 BATCH = 100
@@ -50,27 +50,27 @@ def test_every_record_of_a_foreign_producer_is_applied_or_on_record(
     within: Within,
 ) -> None:
     faults.require_steady()
-    restarts, before = system.restarts(cluster), mebibytes(cluster)
-    prefix = f"foreign-{audit.prefix}"
-    url = system.publish_url(cluster)
-    places: Places = {}
-    since = database.value("SELECT clock_timestamp()")
-    with load.sending(writes(url, PER_SECOND, audit.prefix, keep=True)):
-        records = list(foreign.records(SEED, entry.times, prefix))
-        for first in range(0, len(records), BATCH):
-            batch = records[first : first + BATCH]
-            places |= dict(zip(topic.write([one.record for one in batch]), batch, strict=True))
-            within("recorded_s", "every record to be on record", partial(require_on_record, database, places, since))
-    ended = time.monotonic()
-    judge(balanced(audit.settle(load.ledger(), bound("applied_s"))), took("applied_s", ended, time.monotonic()))
+    with growing(cluster, judge):
+        prefix = f"foreign-{audit.prefix}"
+        url = system.publish_url(cluster)
+        places: Places = {}
+        since = database.value("SELECT clock_timestamp()")
+        with load.sending(writes(url, PER_SECOND, audit.prefix, keep=True)):
+            records = list(foreign.records(SEED, entry.times, prefix))
+            for first in range(0, len(records), BATCH):
+                batch = records[first : first + BATCH]
+                places |= dict(zip(topic.write([one.record for one in batch]), batch, strict=True))
+                within(
+                    "recorded_s", "every record to be on record", partial(require_on_record, database, places, since)
+                )
+        ended = time.monotonic()
+        judge(balanced(audit.settle(load.ledger(), bound("applied_s"))), took("applied_s", ended, time.monotonic()))
 
-    effects = {row["key"]: row["times"] for row in database.rows(EFFECTS, prefix)}
-    wrong = [f"{one.kind} {one.id}" for one in records if effects.get(f"{one.id}", 0) != int(one.applied)]
-    judge(count("wrong", wrong), count("records", records))
-    for kind, number in sorted(Counter(one.kind for one in records).items()):
-        judge(most(f"of {kind}", [number]))
-    expect(system.restarts(cluster) == restarts, f"every container as it was: {restarts}", system.restarts(cluster))
-    judge(grown(mebibytes(cluster), before))
+        effects = {row["key"]: row["times"] for row in database.rows(EFFECTS, prefix)}
+        wrong = [f"{one.kind} {one.id}" for one in records if effects.get(f"{one.id}", 0) != int(one.applied)]
+        judge(count("wrong", wrong), count("records", records))
+        for kind, number in sorted(Counter(one.kind for one in records).items()):
+            judge(most(f"of {kind}", number))
 
 
 def require_on_record(database: Database, places: Places, since: datetime) -> None:

@@ -30,7 +30,6 @@ SELECT (SELECT count(*) FROM processed_events WHERE id = $1) + (SELECT count(*) 
 INVOKE = "/v1.0/invoke/{}/method/"
 HEADERS = ("dapr-caller-app-id", "Dapr-Api-Token", "authorization", "cookie", "content-length", "keep-alive", "grpc-x")
 INSIDE_S = 300
-NAMED = 3
 
 
 @proves("scenario-30-forged-events")
@@ -60,7 +59,7 @@ def test_a_forged_event_is_refused_and_the_real_one_of_its_id_is_applied(
     judge(count("tried", tried))
     judge(count("accepted", [(way.name, asked, status) for way, asked, status in tried if way.is_accepted(status)]))
     judge(count("server_errors", [(way.name, asked, status) for way, asked, status in tried if way.is_broken(status)]))
-    judge(most("effects", [database.value(EFFECTS, key) + database.value(KNOWN, event_id)]))
+    judge(most("effects", database.value(EFFECTS, key) + database.value(KNOWN, event_id)))
     for method, path, content in needed(event_id, key):
         answer = caller.call(method, f"/invoke{path}", **content)
         expect(answer.status_code == OK, f"{method} /invoke{path} to be allowed", shorten(answer))

@@ -24,7 +24,7 @@ def test_a_killed_sidecar_is_named_and_all_recovers(
         waiting.until("/ready to be green", green, bound("ready_again_s"))
         first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
         judge(took("noticed_s", fault.at, noticed), recovered(watched, noticed, restarted))
-        judge(most("first_event_s", [first_event]))
+        judge(most("first_event_s", first_event))
         judge(share("unhealthy_percent", watched, "health", fault.at, other_than="200"))
 
 
@@ -36,4 +36,4 @@ def test_a_killed_agent_comes_back_and_all_recovers(
         gone = waiting.until("/health to be refused", lambda: watched.first("health", "refused", fault.at), 5)
         waiting.until("/ready to be green", lambda: watched.first("ready", "200", gone), bound("ready_again_s"))
         first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
-        judge(recovered(watched, gone, fault.at), most("first_event_s", [first_event]))
+        judge(recovered(watched, gone, fault.at), most("first_event_s", first_event))

@@ -48,7 +48,7 @@ def test_large_records_that_wait_restart_nothing_and_block_nothing(
         told = [topic.inflate(partitions[0], codec, mib) for codec in ("gzip", "zstd") for mib in UNPACKED_MIB]
     expect(all(one["error"] for one in told), "the broker to refuse what unpacks beyond its limit", told)
     within("applied_s", "every record to be applied", partial(require_applied, database, account.key, len(wanted)))
-    judge(count("records", wanted), most("dead_lettered", [account.dead_lettered()]), held(mebibytes(cluster)))
+    judge(count("records", wanted), most("dead_lettered", account.dead_lettered()), held(mebibytes(cluster)))
     expect(system.restarts(cluster) == restarts, f"every container as it was: {restarts}", system.restarts(cluster))
 
 

@@ -52,7 +52,7 @@ def test_what_kafka_lost_before_it_was_applied_is_sent_again(
         expect(not any(topic.offsets().values()), "an empty topic", topic.offsets())
         watched.note("fault", "deleted and made anew", topic.name)
     within("applied_s", "all to be applied", partial(account.require_applied, deleted | dropped))
-    judge(count("applied_twice", account.twice()), most("dead_lettered", [account.dead_lettered()]))
+    judge(count("applied_twice", account.twice()), most("dead_lettered", account.dead_lettered()))
 
 
 def publish(agent: Api, key: str) -> set[str]:

@@ -76,8 +76,8 @@ def test_an_agent_that_starts_without_its_backends_becomes_ready_once_they_are_t
     expect(not loops, "no crash loop of daprd at any time", f"{len(loops)} looks at the pod found one")
     judge(took("health_s", started, healthy), took("pod_ready_s", accepts, ready))
     before, in_all = (restarts_until(timeline, until) for until in (accepts, float("inf")))
-    judge(most("sidecar_restarts_after", [in_all - before]), most("sidecar_restarts", [in_all]))
-    judge(most("first_event_s", [first_event]))
+    judge(most("sidecar_restarts_after", in_all - before), most("sidecar_restarts", in_all))
+    judge(most("first_event_s", first_event))
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def test_a_dead_letter_that_is_replayed_takes_effect_once(
     # Nothing that a process remembers may be what keeps it from being applied again.
     replaced(faults, system.AGENT_APP, within_s=RESTARTED_S)
     replay(2)
-    judge(most("applied_twice", [database.value(EFFECTS, event_id) - 1]))
+    judge(most("applied_twice", database.value(EFFECTS, event_id) - 1))
 
 
 def require_told(poison: Poison, seen: DeadLetter) -> None:

@@ -96,4 +96,4 @@ def test_a_stranger_that_keeps_events_is_named_and_they_are_applied_once_it_left
 def settle(account: Account, watched: Timeline, since: float, judge: Judge) -> None:
     """Judge what must not have happened meanwhile."""
     judge(share("unhealthy_percent", watched, "health", since, other_than="200"))
-    judge(count("applied_twice", account.twice()), most("dead_lettered", [account.dead_lettered()]))
+    judge(count("applied_twice", account.twice()), most("dead_lettered", account.dead_lettered()))

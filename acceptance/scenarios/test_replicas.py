@@ -78,7 +78,7 @@ class Writing:
         self.judge(balanced(self.audit.settle(ledger, SETTLED_S)), slowest_applied(ledger, self.audit.effects()))
         recorded = self.waiting.until("every bad record to be on record", self._recorded, SETTLED_S)
         self.judge(took("slowest_recorded_s", self.bad_since, max(recorded.values())))
-        self.judge(most("dead_lettered", [self.account.dead_lettered() - len(self.bad)]))
+        self.judge(most("dead_lettered", self.account.dead_lettered() - len(self.bad)))
 
     def _recorded(self) -> dict[tuple[int, int], float]:
         rows = self.database.rows(ON_RECORD, [partition for partition, _ in self.bad], self.bad_since)

@@ -63,7 +63,7 @@ def test_an_old_id_is_kept_as_long_as_kafka_has_it_and_deleted_then(
         waiting.until("each to come again", partial(require, database, TWICE, ids, EVENTS), SETTLED_S)
         waiting.until("the replayed one", partial(account.require_applied, set(everything)), SETTLED_S)
         waiting.through(entry.lasts_s, "rows to be older again")
-        judge(most("forgotten_too_soon", [len(everything) - database.value(KNOWN, everything)]))
+        judge(most("forgotten_too_soon", len(everything) - database.value(KNOWN, everything)))
 
         for one in (topic, dead_letters):
             Broker(faults, broker, one).run(EMPTY, *one.offsets())

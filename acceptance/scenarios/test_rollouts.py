@@ -46,8 +46,8 @@ def test_a_rollout_under_load_fails_no_request_and_loses_no_event(
     answers = load.answers(*names)
     judge(count("requests", answers), count("failed_requests", failed(answers)), slowest("slowest_s", answers))
     judge(count("events", published), count("applied_twice", account.twice()))
-    judge(most("dead_lettered", [account.dead_lettered()]), most("longest_gap_s", [account.longest_gap_s()]))
-    judge(without_endpoint(watched, began), most("rollout_s", [seconds]))
+    judge(most("dead_lettered", account.dead_lettered()), most("longest_gap_s", account.longest_gap_s()))
+    judge(without_endpoint(watched, began), most("rollout_s", seconds))
     asked = watched.first("ready", "503", began)
     # by its answer: what was asked while that was under way may have been answered before it
     told = asked + watched.of("ready", asked)[0].ms / 1000

@@ -42,7 +42,7 @@ def test_a_sidecar_that_hangs_is_named_and_all_recovers(
     first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
     judge(share("unhealthy_percent", watched, "health", fault.at, other_than="200"))
     judge(took("noticed_s", fault.at, noticed), recovered(watched, fault.undone, fault.undone))
-    judge(most("first_event_s", [first_event]))
+    judge(most("first_event_s", first_event))
 
 
 @proves("scenario-22-pubsub-missing", "scenario-23-statestore-missing")
@@ -67,7 +67,7 @@ def test_a_sidecar_without_a_component_is_named_and_all_recovers(
             back = restore()
             waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), bound("ready_again_s"))
             first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
-            judge(recovered(watched, back, back), most("first_event_s", [first_event]))
+            judge(recovered(watched, back, back), most("first_event_s", first_event))
             judge(took("noticed_s", gone, noticed))
             judge(share("unhealthy_percent", watched, "health", gone, other_than="200"))
 
@@ -97,14 +97,14 @@ def test_what_is_missing_for_good_takes_nothing_from_what_works(
         gave_up = partial(named, watched, "dapr", fault.at, "there will be no more")
         waiting.through(entry.lasts_s, f"{entry.target} to be missing for good")
         judge(took("gave_up_s", fault.at, gave_up()))
-        judge(most("restarts", [system.agent_pod(cluster).containers[system.AGENT_SIDECAR.container].restarts]))
+        judge(most("restarts", system.agent_pod(cluster).containers[system.AGENT_SIDECAR.container].restarts))
         judge(share("state_away_percent", watched, "state", gone, other_than="200"))
         judge(share("invocation_away_percent", watched, "invocation", gone, other_than="200"))
         judge(share("unhealthy_percent", watched, "health", gone, other_than="200"))
         back = restore()
         waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), bound("ready_again_s"))
         judge(took("ready_again_s", back, watched.first("ready", "200", back)))
-        judge(most("first_event_s", [system.publish_and_wait(agent, waiting, bound("first_event_s"))]))
+        judge(most("first_event_s", system.publish_and_wait(agent, waiting, bound("first_event_s"))))
     agent.json("DELETE", f"/state/{key}")
 
 

@@ -40,7 +40,7 @@ def test_state_survives_restarts_of_the_agent_and_of_postgresql(
     for key, value in values.items():
         agent.json("POST", "/state", json={"key": key, "value": value})
 
-    judge(most("restarted_s", [replaced(faults, system.POSTGRES, system.AGENT_APP, within_s=bound("restarted_s"))]))
+    judge(most("restarted_s", replaced(faults, system.POSTGRES, system.AGENT_APP, within_s=bound("restarted_s"))))
 
     read = {key: json.dumps(agent.json("GET", f"/state/{key}")) for key in values}
     wanted = {key: json.dumps({"value": value}) for key, value in values.items()}

@@ -64,7 +64,7 @@ def test_all_goes_on_beside_sidecars_that_ask_for_a_token(
         expect(read["value"] == value, f"what the caller saved: {value}", read)
         agent.json("DELETE", f"/state/{key}")
         agent.json("GET", f"/state/{key}", status=404)
-        judge(most("applied_s", [system.publish_and_wait(agent, waiting, bound("applied_s"))]))
+        judge(most("applied_s", system.publish_and_wait(agent, waiting, bound("applied_s"))))
 
 
 @contextmanager

@@ -64,8 +64,8 @@ def test_requests_are_answered_in_time_and_no_event_is_lost_while_a_backend_is_a
 
     answers = load.answers("publish", "query", "state")
     judge(count("unexplained", unexplained(answers, system.DEPENDENCIES[entry.target])), slowest("answer_s", answers))
-    judge(recovered(watched, red, back), most("first_event_s", [first_event]))
-    judge(count("applied_twice", account.twice()), most("dead_lettered", [account.dead_lettered()]))
+    judge(recovered(watched, red, back), most("first_event_s", first_event))
+    judge(count("applied_twice", account.twice()), most("dead_lettered", account.dead_lettered()))
     if entry.target == "kafka":
         logged = partial(calls, cluster, pod, "POST /v1.0/publish/")
         if not logged(back, math.inf):

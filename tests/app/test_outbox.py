@@ -74,10 +74,12 @@ async def lose(broker: StandInBroker, agent: httpx.AsyncClient) -> None:
         return True
 
     relay.logger.addFilter(hear)
-    await broker.stop()
-    await until_failing(agent, "pubsub")
-    await until("the relay to wait for the broker", waits, bool, 5)
-    relay.logger.removeFilter(hear)
+    try:
+        await broker.stop()
+        await until_failing(agent, "pubsub")
+        await until("the relay to wait for the broker", waits, bool, 5)
+    finally:
+        relay.logger.removeFilter(hear)
 
 
 async def test_an_event_is_queued_while_kafka_is_away_then_published_then_applied(

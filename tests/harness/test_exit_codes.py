@@ -206,11 +206,11 @@ from acceptance.harness.numbers import most
 @pytest.fixture
 def judged(judge):
     yield
-    judge(most("answer_s", [{afterwards}]))
+    judge(most("answer_s", {afterwards}))
 
 @proves("criterion-4-health")
 def test_one(entry, judge, judged):
-    judge(most("answer_s", [{within}]))
+    judge(most("answer_s", {within}))
     {then}
 """
 

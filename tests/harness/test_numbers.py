@@ -86,7 +86,7 @@ JUDGED: dict[str, tuple[Judge, Judge]] = {
         lambda name: numbers.slowest(name, [answer(0.01), Seen(1, "query", "200", ms=900_000)]),
     ),
     "count": (lambda name: numbers.count(name, []), lambda name: numbers.count(name, ["found"] * 5000)),
-    "most": (lambda name: numbers.most(name, [0, 0]), lambda name: numbers.most(name, [0, 5000, 0])),
+    "most": (lambda name: numbers.most(name, 0, 0), lambda name: numbers.most(name, 0, 5000, 0)),
     "share": (
         lambda name: numbers.share(name, timeline(RECORDED), "health", KILLED, "200"),
         lambda name: numbers.share(name, timeline(BAD), "health", KILLED, "200"),
@@ -124,6 +124,8 @@ NAMES = {
     "held": {"agent_mib", "sidecar_mib"},
 }
 """Of those that are not told for which bound."""
+JUDGES_BY = {"within": "took", "growing": "grown"}
+"""What waits, or encloses, and judges by one of them."""
 
 
 def judged() -> dict[str, dict[str, set[str]]]:
@@ -132,11 +134,11 @@ def judged() -> dict[str, dict[str, set[str]]]:
     for module in Path(acceptance.__file__).parent.glob("**/test_*.py"):
         calls = [node for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Call)]
         made: dict[str, set[str]] = defaultdict(set)
-        for function, values in ((ast.unparse(one.func), one.args) for one in calls):
+        for called, values in ((ast.unparse(one.func), one.args) for one in calls):
+            function = JUDGES_BY.get(called, called)
             named = {one.value for one in values[:1] if isinstance(one, ast.Constant)}
-            # waits for at most the bound, and judges by the time that it took
-            for name in NAMES.get(function, named if function in {*JUDGED, "within"} else ()):
-                made[str(name)].add("took" if function == "within" else function)
+            for name in NAMES.get(function, named if function in JUDGED else ()):
+                made[str(name)].add(function)
         for one in calls:
             if ast.unparse(one.func) == "proves":
                 found |= {ast.literal_eval(entry_id): made for entry_id in one.args}
