@@ -233,6 +233,8 @@ def test_a_bound_that_is_exceeded_is_red_whoever_judges_and_whatever_else_went_w
     within, afterwards = map(str, seconds)
     assert suite.run(template=BOUNDED, within=within, afterwards=afterwards, then=then) == code
     assert ("answer_s 3 (limit 2)" in suite.output) == (code == 1)
+    beside = re.search(r"^seen: .*Error\(.*; answer_s 3 \(limit 2\)", suite.output, re.MULTILINE)
+    assert bool(beside) == (then != "pass" and code == 1), "expected one failure that tells both"
 
 
 def test_a_bound_without_a_number_is_no_pass(suite: Suite, pytester: pytest.Pytester) -> None:
