@@ -1,13 +1,14 @@
 """PostgreSQL, over one pool that heals."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 import asyncpg
 
-from app import migration
+from app import SERVICE, migration
 from app.config import Settings
 from app.encoding import HOLDING_ANY_TEXT, UNSTORABLE, UnstorableTextError
 from app.errors import DependencyUnavailableError
@@ -16,6 +17,7 @@ from app.pool import bounded, make_pool
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
+logger = logging.getLogger(__name__)
 FAULTS_OF_THE_DATA = (
     asyncpg.DataError,
     asyncpg.CheckViolationError,
@@ -44,6 +46,13 @@ SERVER = """
 SELECT pg_postmaster_start_time() AS started, pg_is_in_recovery() AS in_recovery,
     current_setting('transaction_read_only') = 'on' AS read_only
 """
+# its client is gone, or the way to it, and nothing tells the server: what it locked would be locked for hours.
+# `idle_in_transaction_session_timeout` knows only half of them: after a Parse without a Sync a session is active
+END_SILENT = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE application_name = $1 AND usename = current_user AND xact_start IS NOT NULL AND wait_event = 'ClientRead'
+    AND state_change < clock_timestamp() - make_interval(secs => $2)
+"""
 
 
 class Database:
@@ -61,6 +70,7 @@ class Database:
         beside: "Database | None" = None,
     ) -> None:
         self._settings = settings
+        self._silent_seconds = settings.sidecar_timeout_seconds + settings.database_timeout_seconds
         self._connections = connections
         self._statements = statements
         self._beside = beside
@@ -149,9 +159,14 @@ class Database:
             await self._pool.release(connection, timeout=CANCEL_SECONDS)
 
     async def check(self, script: str = "") -> None:
-        """Ask whether the server takes writes and runs a script, after migrating the tables when that is to be done."""
+        """Ask whether the server takes writes and runs a script, after migrating the tables when that is to be done.
+
+        Sessions of ours that are in the way of that, and of everything else, are ended.
+        """
         async with self.connection() as connection:
             await self._look_at(connection)
+            if ended := await connection.fetchval(END_SILENT, SERVICE, self._silent_seconds):
+                logger.warning("Ended %s sessions that were silent in a transaction", ended)
             if not self._migrated:
                 await migration.migrate(connection)
                 self._migrated = True

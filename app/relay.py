@@ -16,10 +16,8 @@ from app.health import Monitor
 logger = logging.getLogger(__name__)
 LOCK = 0x72656C61
 """Any number other than the schema's, as long as every replica takes the same."""
-# given up with the transaction, also behind a pooler; the server ends one that is silent for longer than a turn
-TAKE_TURN = """
-SELECT pg_try_advisory_xact_lock($1) AND set_config('idle_in_transaction_session_timeout', $2, true) IS NOT NULL
-"""
+# given up with the transaction, also behind a pooler; the check of the database ends a session that is silent in one
+TAKE_TURN = "SELECT pg_try_advisory_xact_lock($1)"
 
 
 class Relay:
@@ -80,7 +78,7 @@ class Relay:
         async with self._database.connection(self._turn_seconds) as connection:
             while more and monotonic() < until and not self._stopping:
                 async with connection.transaction():
-                    if not await connection.fetchval(TAKE_TURN, LOCK, str(int(self._turn_seconds * 1000))):
+                    if not await connection.fetchval(TAKE_TURN, LOCK):
                         return False
                     more = await self._backlog.send_batch(connection)
         return more

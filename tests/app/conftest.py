@@ -7,11 +7,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from app import SERVICE
 from app.config import Settings
 from app.dapr import CREDENTIAL
 from app.main import create_app
 from tests.app.broker import StandInBroker
 from tests.app.client import APP_TOKEN, running, until_ready
+from tests.app.gate import Gate
 from tests.app.postgres import PASSWORD, PostgresServer
 from tests.app.sidecar import StandInSidecar
 
@@ -59,9 +61,22 @@ async def broker() -> AsyncIterator[StandInBroker]:
 
 
 @pytest.fixture
+async def gate(postgres: PostgresServer) -> AsyncIterator[Gate]:
+    """Another address of PostgreSQL."""
+    gate = Gate(postgres.port)
+    await gate.start()
+    yield gate
+    await gate.stop()
+
+
+@pytest.fixture
 async def settings(postgres: PostgresServer, sidecar: StandInSidecar, broker: StandInBroker) -> Settings:
     """Settings of an agent that finds no events of an earlier test, its times cut as far as a busy machine allows."""
     connection = await connect(postgres)
+    # of a test that failed: they would hold what is dropped
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", SERVICE
+    )
     await connection.execute("DROP TABLE IF EXISTS outbox, dead_letters")
     await connection.close()
     return Settings(
@@ -107,8 +122,13 @@ async def sql(postgres: PostgresServer) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-async def connect(postgres: PostgresServer) -> asyncpg.Connection:
-    """Connect to the run's PostgreSQL."""
+async def connect(postgres: PostgresServer, name: str = "test") -> asyncpg.Connection:
+    """Connect to the run's PostgreSQL under this application's name."""
     return await asyncpg.connect(
-        host="127.0.0.1", port=postgres.port, user="postgres", password=PASSWORD, database="postgres"
+        host="127.0.0.1",
+        port=postgres.port,
+        user="postgres",
+        password=PASSWORD,
+        database="postgres",
+        server_settings={"application_name": name},
     )

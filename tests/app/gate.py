@@ -15,6 +15,8 @@ class Gate:
         self.server_port = server_port
         self.heard: list[bytearray] = []
         """What clients have sent, over each connection."""
+        self.said: list[bytearray] = []
+        """And what they were answered, up to now."""
         self._passing: set[asyncio.Task[None]] = set()
         self.port = 0
         self.hides_ends = False
@@ -58,21 +60,19 @@ class Gate:
             return
         self._writers += [client_writer, server_writer]
         self.heard.append(bytearray())
+        self.said.append(bytearray())
         for task in (
             asyncio.create_task(self._pass(client_reader, server_writer, self.heard[-1])),
-            asyncio.create_task(self._pass(server_reader, client_writer)),
+            asyncio.create_task(self._pass(server_reader, client_writer, self.said[-1])),
         ):
             self._passing.add(task)
             task.add_done_callback(self._passing.discard)
 
-    async def _pass(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: bytearray | None = None
-    ) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passed: bytearray) -> None:
         try:
             while data := await reader.read(65536):
-                if heard is not None:
-                    heard += data
                 writer.write(data)
+                passed += data
             if not self.hides_ends:
                 writer.write_eof()  # what comes the other way still passes
         except OSError:  # a reset, or the other side is gone already

@@ -1,7 +1,7 @@
 """The direct query, and what events left."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from time import monotonic
 from uuid import uuid4
@@ -10,11 +10,13 @@ import asyncpg
 import httpx
 import pytest
 
+from app import SERVICE
 from app.config import Settings
 from app.database import CONNECTIONS, Database
 from app.errors import DependencyUnavailableError
 from app.main import create_app
 from tests.app.client import assert_problem, cloud_event, deliver, running, until_failing, until_ready
+from tests.app.conftest import connect
 from tests.app.gate import Gate
 from tests.app.postgres import PostgresServer
 from tests.app.waiting import in_time, until
@@ -53,11 +55,7 @@ async def test_without_the_database_a_query_is_a_503_in_time(
     assert (await agent.get("/db/query")).status_code == 200
 
 
-async def test_connections_that_died_without_a_word_are_not_used_again(
-    settings: Settings, postgres: PostgresServer
-) -> None:
-    gate = Gate(postgres.port)
-    await gate.start()
+async def test_connections_that_died_without_a_word_are_not_used_again(settings: Settings, gate: Gate) -> None:
     async with running(create_app(settings.model_copy(update={"postgres_port": gate.port}))) as client:
         await until_ready(client)
         await asyncio.gather(*(client.get("/db/query") for _ in range(10)))
@@ -68,12 +66,9 @@ async def test_connections_that_died_without_a_word_are_not_used_again(
 
         answers = await asyncio.gather(*(client.get("/db/query") for _ in range(10)))
         assert [answer.status_code for answer in answers] == [200] * 10
-    await gate.stop()
 
 
-async def test_a_transaction_that_falls_silent_ends_in_time(settings: Settings, postgres: PostgresServer) -> None:
-    gate = Gate(postgres.port)
-    await gate.start()
+async def test_a_transaction_that_falls_silent_ends_in_time(settings: Settings, gate: Gate) -> None:
     async with Database(settings.model_copy(update={"postgres_port": gate.port})) as database:
 
         async def ask() -> None:
@@ -85,28 +80,22 @@ async def test_a_transaction_that_falls_silent_ends_in_time(settings: Settings, 
         with pytest.raises(DependencyUnavailableError):
             await ask()
         assert monotonic() - began < in_time(settings.database_timeout_seconds + 2)
-    await gate.stop()
 
 
 async def test_a_connection_that_falls_silent_when_it_is_to_be_closed_keeps_nobody_waiting(
-    settings: Settings, postgres: PostgresServer
+    settings: Settings, gate: Gate
 ) -> None:
-    gate = Gate(postgres.port)
-    await gate.start()
     async with Database(settings.model_copy(update={"postgres_port": gate.port}), 1, statements=1) as database:
         for _ in range(2):
             async with database.connection() as connection:
                 await connection.execute("SELECT 1")
                 gate.silence()
-    await gate.stop()
 
 
 async def test_a_session_that_was_ended_and_is_not_closed_yet_is_an_absence_and_used_once(
-    settings: Settings, postgres: PostgresServer, sql: asyncpg.Connection
+    settings: Settings, gate: Gate, sql: asyncpg.Connection
 ) -> None:
-    gate = Gate(postgres.port)
     gate.hides_ends = True
-    await gate.start()
     async with Database(settings.model_copy(update={"postgres_port": gate.port})) as database:
 
         async def ask() -> int:
@@ -116,12 +105,57 @@ async def test_a_session_that_was_ended_and_is_not_closed_yet_is_an_absence_and_
 
         session = await ask()
         await sql.execute("SELECT pg_terminate_backend($1)", session)
-        gone = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)"
-        await until("the session to be gone", lambda: sql.fetchval(gone, session), bool, 2)
+
+        async def said() -> bytes:
+            return bytes(gate.said[0])
+
+        await until("the server to say so", said, lambda answers: b"C57P01\0" in answers, 2)
+        await sql.execute("SELECT 1")  # a turn of the loop, in which the client reads it
         with pytest.raises(DependencyUnavailableError, match="the server ended the session"):
             await ask()
         assert await ask() != session
-    await gate.stop()
+
+
+async def outlives_a_late_check(settings: Settings, sql: asyncpg.Connection, replica: asyncpg.Connection) -> bool:
+    """Tell whether a session is there after a check that comes when it has been silent for long."""
+    brief = settings.model_copy(update={"sidecar_timeout_seconds": 0.1})
+    long = timedelta(seconds=brief.sidecar_timeout_seconds + brief.database_timeout_seconds)
+    silent = "SELECT clock_timestamp() - state_change > $2 FROM pg_stat_activity WHERE pid = $1"
+    session = replica.get_server_pid()
+    async with Database(brief) as database:
+        await database.check()
+        # None if it did not outlive this one
+        await until("the session to be silent for long", lambda: sql.fetchval(silent, session, long), bool, 3)
+        await database.check()
+    ended = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)"
+    with suppress(AssertionError):
+        await until("the session to be ended", lambda: sql.fetchval(ended, session), bool, 0.3)
+        return False
+    return True
+
+
+@pytest.mark.parametrize("last", ["in a transaction", "half-way in a statement"])
+async def test_a_replica_that_is_silent_in_a_transaction_loses_its_session(
+    settings: Settings, postgres: PostgresServer, sql: asyncpg.Connection, last: str
+) -> None:
+    replica = await connect(postgres, SERVICE)
+    await replica.execute("BEGIN; SELECT pg_advisory_xact_lock(1)")
+    if last == "half-way in a statement":
+        await replica.prepare("SELECT 1")
+    assert not await outlives_a_late_check(settings, sql, replica)
+    assert await sql.fetchval("SELECT pg_try_advisory_xact_lock(1)")
+    replica.terminate()
+
+
+@pytest.mark.parametrize(("name", "last"), [(SERVICE, "COMMIT"), ("somebody else", "SELECT 1")])
+async def test_who_is_in_no_transaction_or_somebody_else_may_be_silent(
+    settings: Settings, postgres: PostgresServer, sql: asyncpg.Connection, name: str, last: str
+) -> None:
+    replica = await connect(postgres, name)
+    await replica.execute("BEGIN")
+    await replica.execute(last)
+    assert await outlives_a_late_check(settings, sql, replica)
+    replica.terminate()
 
 
 async def test_a_transaction_that_was_left_open_is_nobody_elses(settings: Settings) -> None:

@@ -32,15 +32,6 @@ END_SESSIONS = SESSIONS.replace("count(*)", "pg_terminate_backend(pid)")
 
 
 @pytest.fixture
-async def gate(postgres: PostgresServer) -> AsyncIterator[Gate]:
-    """The address of the server."""
-    gate = Gate(postgres.port)
-    await gate.start()
-    yield gate
-    await gate.stop()
-
-
-@pytest.fixture
 def settings(settings: Settings, gate: Gate) -> Settings:
     """Settings of an agent that knows this address alone."""
     return settings.model_copy(update={"postgres_port": gate.port})

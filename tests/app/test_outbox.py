@@ -400,10 +400,8 @@ async def test_an_event_that_was_sent_but_not_marked_is_sent_again_under_its_id(
 
 
 async def test_a_connection_that_falls_silent_in_a_turn_holds_up_the_relay_for_this_turn_only(
-    settings: Settings, postgres: PostgresServer, sidecar: StandInSidecar, sql: asyncpg.Connection
+    settings: Settings, gate: Gate, sidecar: StandInSidecar, sql: asyncpg.Connection
 ) -> None:
-    gate = Gate(postgres.port)
-    await gate.start()
     sidecar.broken["publish"] = 500
     async with running(create_app(settings.model_copy(update={"postgres_port": gate.port}))) as agent:
         await until_ready(agent)
@@ -422,7 +420,6 @@ async def test_a_connection_that_falls_silent_in_a_turn_holds_up_the_relay_for_t
             return list(dict.fromkeys(event["id"] for event in sidecar.published))
 
         await until("both to be published", published, lambda ids: ids == ["before", "after"], 5)
-    await gate.stop()
 
 
 async def test_without_the_database_the_relay_does_not_try_to_connect(
