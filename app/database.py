@@ -59,7 +59,8 @@ class Database:
     """The agent's database. Opening it needs no server: connections are made, and made again, when they are used.
 
     However long a lock is held, and whatever is cancelled meanwhile, no more than its `connections` are at the server.
-    When its check finds another server at the address, or that one in another state, what is `beside` it connects anew.
+    When its check gets no answer, or finds another server at the address, or that one in another state, what is
+    `beside` it connects anew.
     """
 
     def __init__(
@@ -163,15 +164,21 @@ class Database:
 
         Sessions of ours that are in the way of that, and of everything else, are ended.
         """
-        async with self.connection() as connection:
-            await self._look_at(connection)
-            if ended := await connection.fetchval(END_SILENT, SERVICE, self._silent_seconds):
-                logger.warning("Ended %s sessions that were silent in a transaction", ended)
-            if not self._migrated:
-                await migration.migrate(connection)
-                self._migrated = True
-            if script:
-                await connection.execute(script)
+        try:
+            async with self.connection() as connection:
+                await self._look_at(connection)
+                if ended := await connection.fetchval(END_SILENT, SERVICE, self._silent_seconds):
+                    logger.warning("Ended %s sessions that were silent in a transaction", ended)
+                if not self._migrated:
+                    await migration.migrate(connection)
+                    self._migrated = True
+                if script:
+                    await connection.execute(script)
+        except BaseException as error:
+            is_silent = isinstance(error, asyncio.CancelledError) or isinstance(error.__cause__, TimeoutError)
+            if self._beside and is_silent:
+                await self._beside.renew()  # whatever is on the same way is as silent
+            raise
 
     async def _look_at(self, connection: "PoolConnectionProxy") -> None:
         """Find out whose the address is; ReadOnlySQLTransactionError where nothing can be written."""

@@ -38,7 +38,7 @@ async def until_ready(client: httpx.AsyncClient, within_seconds: float = 5) -> N
     await until("/ready to answer 200", lambda: client.get("/ready"), lambda r: r.status_code == 200, within_seconds)
 
 
-async def until_failing(client: httpx.AsyncClient, *names: str, within_seconds: float = 2) -> dict[str, Any]:
+async def until_failing(client: httpx.AsyncClient, *names: str, within_seconds: float = 4) -> dict[str, Any]:
     """Wait until exactly these checks fail and return the problem."""
 
     async def ask() -> dict[str, Any]:
@@ -48,7 +48,7 @@ async def until_failing(client: httpx.AsyncClient, *names: str, within_seconds: 
     return await until(f"{names} to fail in /ready", ask, lambda body: failing(body) == set(names), within_seconds)
 
 
-async def until_named(client: httpx.AsyncClient, *errors: str, within_seconds: float = 2) -> None:
+async def until_named(client: httpx.AsyncClient, *errors: str, within_seconds: float = 4) -> None:
     """Wait until `/ready` says one of these of the database."""
 
     async def ask() -> str:

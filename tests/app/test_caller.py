@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def caller(sidecar: StandInSidecar) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the caller."""
-    async with running(create_app(CallerSettings(dapr_http_port=sidecar.port, sidecar_timeout_seconds=0.4))) as client:
+    async with running(create_app(CallerSettings(dapr_http_port=sidecar.port, sidecar_timeout_seconds=2.0))) as client:
         yield client
 
 

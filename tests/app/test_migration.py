@@ -100,7 +100,7 @@ async def test_a_start_at_the_current_schema_waits_for_no_lock(settings: Setting
 async def test_a_migration_behind_a_long_writer_lets_others_write_and_is_tried_again(
     settings: Settings, postgres: PostgresServer, sql: asyncpg.Connection
 ) -> None:
-    patient = settings.model_copy(update={"database_timeout_seconds": 2})
+    patient = settings.model_copy(update={"database_timeout_seconds": 4})
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(patient))
         other = await connected(postgres, settings.postgres_database)

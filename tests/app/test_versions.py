@@ -8,6 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
+from app import SERVICE
 from app.arguments import read_listing, read_replay
 from app.config import Settings
 from app.database import Database
@@ -25,6 +26,7 @@ from cluster import servers
 from tests.app import old_release
 from tests.app.broker import StandInBroker
 from tests.app.client import assert_problem, cloud_event, deliver, running, until_failing, until_ready
+from tests.app.conftest import connect
 from tests.app.databases import connected, new_database
 from tests.app.letters import hand_over
 from tests.app.postgres import PostgresServer
@@ -139,20 +141,15 @@ async def test_a_lock_is_not_waited_for_for_long(agent: httpx.AsyncClient, sql: 
 
 
 async def test_a_relay_that_falls_silent_in_its_turn_is_succeeded(
-    agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar
+    agent: httpx.AsyncClient, settings: Settings, postgres: PostgresServer, sidecar: StandInSidecar
 ) -> None:
-    silent = await asyncpg.connect(
-        host="127.0.0.1",
-        port=settings.postgres_port,
-        user="postgres",
-        password=settings.postgres_password.get_secret_value(),
-        database="postgres",
-    )
+    silent = await connect(postgres, SERVICE)
     await silent.execute("BEGIN")
-    while not await silent.fetchval(TAKE_TURN, LOCK, "300"):
+    while not await silent.fetchval(TAKE_TURN, LOCK):
         await silent.execute("ROLLBACK; BEGIN")
     await queue(agent, event_id := uuid4().hex)
-    assert await until_published(sidecar, 1, within_seconds=3) == [event_id]
+    seconds = settings.sidecar_timeout_seconds + settings.database_timeout_seconds
+    assert await until_published(sidecar, 1, within_seconds=seconds + 1) == [event_id]
     assert silent.is_closed()
 
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, RetryError, retry_if_not_result, stop_after_delay, wait_fixed
 
 T = TypeVar("T")
-SLOWER = 3
+SLOWER = 5
 """How much longer than an idle machine one may take that has other work too: the factor on every deadline."""
 
 
