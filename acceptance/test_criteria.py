@@ -118,7 +118,8 @@ def test_state_is_saved_read_and_deleted_through_dapr(
     count = f"SELECT count(*) FROM {system.STATE_TABLE} WHERE key = $1"  # noqa: S608 -- a name from the contract
     labels = {"component": system.STATESTORE, "success": "true"}
     counted = {
-        one: Counter(sidecar_metrics, STATE_CALLS, labels | {"operation": one}) for one in ("set", "get", "delete")
+        one: Counter(lambda: [sidecar_metrics], STATE_CALLS, labels | {"operation": one})
+        for one in ("set", "get", "delete")
     }
     before = {name: counter.value() for name, counter in counted.items()}
 
@@ -152,7 +153,7 @@ def test_published_event_is_found_in_the_topic(
 ) -> None:
     offsets = topic.offsets()
     labels = {"component": system.PUBSUB, "topic": system.TOPIC, "success": "true"}
-    published_through = Counter(sidecar_metrics, PUBLISHES, labels)
+    published_through = Counter(lambda: [sidecar_metrics], PUBLISHES, labels)
     before = published_through.value()
     message = f"acceptance {uuid4()}"
     started = time.monotonic()

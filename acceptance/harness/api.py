@@ -14,23 +14,23 @@ class Api:
     def __init__(
         self, forward: PortForward, port: int, headers: dict[str, str] | None = None, timeout_s: float = 10
     ) -> None:
-        self._forward = forward
+        self.forward = forward
         self._port = port
         self._client = httpx.Client(timeout=timeout_s, trust_env=False, headers=headers)
 
     def call(self, method: str, path: str, **content: Any) -> httpx.Response:
         """The answer, whatever its status. Raises NotYetError or httpx.TransportError while nothing answers."""
         try:
-            return self._client.request(method, f"http://{self._forward.address(self._port)}{path}", **content)
+            return self._client.request(method, f"http://{self.forward.address(self._port)}{path}", **content)
         except httpx.TransportError:
             if not self.answers():
-                self._forward.renew()
+                self.forward.renew()
             raise
 
     def answers(self) -> bool:
         """Whether any HTTP answer comes back: the proof that the forward works, whatever the state of the system."""
         try:
-            self._client.get(f"http://{self._forward.address(self._port, within_s=0)}/", timeout=2)
+            self._client.get(f"http://{self.forward.address(self._port, within_s=0)}/", timeout=2)
         except (httpx.TransportError, NotYetError):
             return False
         return True

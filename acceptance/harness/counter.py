@@ -1,5 +1,6 @@
-"""What the agent's sidecar counts of what went through it."""
+"""What sidecars count of what went through them."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from acceptance.harness.api import Api
@@ -8,15 +9,15 @@ from acceptance.harness.errors import NotYetError
 
 @dataclass(frozen=True)
 class Counter:
-    """The series of one Prometheus counter that carry some labels, added up."""
+    """The series of one Prometheus counter that carry some labels, added up over all whose metrics are asked."""
 
-    metrics: Api
+    metrics: Callable[[], Iterable[Api]]
     name: str
     labels: dict[str, str] = field(default_factory=dict)
 
     def value(self) -> float:
         """How much was counted until now; 0 before the first."""
-        lines = self.metrics.call("GET", "/metrics").text.splitlines()
+        lines = [line for api in self.metrics() for line in api.call("GET", "/metrics").text.splitlines()]
         wanted = [f'{label}="{value}"' for label, value in self.labels.items()]
         series = [line for line in lines if line.startswith(f"{self.name}{{") and all(one in line for one in wanted)]
         return sum(float(line.rpartition(" ")[2]) for line in series)

@@ -22,14 +22,15 @@ PART_OF = ("app.kubernetes.io/part-of", "fastapi-dapr-agent")
 
 @dataclass(frozen=True)
 class Target:
-    """What a fault hits: a workload, and the container in its pod."""
+    """What a fault hits: a workload, and the container in one of its pods, or in every one."""
 
     namespace: str
     name: str
     container: str
+    every: bool = False
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.name} ({self.container})"
+        return f"{self.namespace}/{self.name} ({self.container}{', every pod' if self.every else ''})"
 
 
 @dataclass
@@ -45,6 +46,10 @@ class Fault:
     def bites(self, how: str) -> None:
         """Note that it begins now."""
         self.at = self.timeline.note("fault", how, str(self.target))
+
+    def note_undone(self) -> None:
+        """Note that it is over."""
+        self.undone = self.timeline.note("fault", "undone", str(self.target))
 
     def remaining_s(self) -> float:
         """Seconds until it has lasted long enough."""

@@ -1,7 +1,7 @@
 """Faults as context managers: from a steady state, on our own workloads, seen to bite, and always undone."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -9,11 +9,11 @@ from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import EnvironmentNotReadyError, NotYetError, UnmetError
 from acceptance.harness.fault import Fault, Target, require_allowed
 from acceptance.harness.journal import Journal
-from acceptance.harness.node import Node
 from acceptance.harness.objects import Pod, Workload
+from acceptance.harness.processes import Processes, processes_of
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
-from acceptance.harness.workload import find, require_ready
+from acceptance.harness.workload import find, require_ready, serving_pod
 
 AWAY_S = 25.0
 FROZEN_S = 20.0
@@ -38,38 +38,42 @@ class Faults:
     @contextmanager
     def killed(self, target: Target, timeline: Timeline, lasts_s: float = AWAY_S) -> Iterator[Fault]:
         """Scale the StatefulSet to 0 and SIGKILL its container from the node; it comes back after `lasts_s`."""
-        workload, pod = self.begin(target)
-        node, container = Node(pod.node), pod.containers[target.container].id
-        entered = node.reachable(container)
+        workload, pods = self.begin(target)
+        hit = [processes_of(pod, target) for pod in pods]
         entry = self.journal.promise("scale", namespace=target.namespace, name=target.name, replicas=workload.desired)
-        with self._undoing(entry, Fault(target, timeline, lasts_s)) as fault:
-            if entered:
+        with self._undoing(fault := Fault(target, timeline, lasts_s), entry):
+            if all(one.reachable for one in hit):
                 # Stopped first, it cannot make use of the SIGTERM that scaling to 0 sends it.
-                stopped = self.journal.promise("continue", node=pod.node, container=container)
+                stopped = [self._promise_to_continue(one) for one in hit]
                 fault.bites("killed: scaled to 0, SIGKILL from the node")
-                self._require_bite(node.signal(container, "STOP"), f"{target}: no process found on {pod.node}")
+                self._signal("STOP", hit)
                 self.cluster.scale(target.namespace, target.name, 0)
-                node.signal(container, "KILL")
-                self._until(f"every process of {target} to be gone", lambda: missing_dead(node, container))
-                self.journal.undo(stopped)
+                for one in hit:
+                    one.node.signal(one.container, "KILL")
+                for one in hit:
+                    self._until(f"every process of {one} to be gone", one.missing_dead)
+                for promised in stopped:
+                    self.journal.undo(promised)
             else:
                 self.cluster.scale(target.namespace, target.name, 0)
-                self.cluster.delete_pod(pod.namespace, pod.name, grace_s=0)
-                fault.bites("killed: scaled to 0, pod deleted by force, since the node cannot be entered")
-                self._until(f"pod {pod.name} to be gone", lambda: self._left_of(pod))
+                for pod in pods:
+                    self.cluster.delete_pod(pod.namespace, pod.name, grace_s=0)
+                fault.bites("killed: scaled to 0, pods deleted by force, since the node cannot be entered")
+                for pod in pods:
+                    self._until(f"pod {pod.name} to be gone", partial(self._left_of, pod))
             yield fault
 
     @contextmanager
     def frozen(self, target: Target, timeline: Timeline, lasts_s: float = FROZEN_S) -> Iterator[Fault]:
         """Stop every process of a container from the node. Raises EnvironmentNotReadyError where that is impossible."""
-        _, pod = self.begin(target)
-        node, container = self._entered(pod, target)
-        entry = self.journal.promise("continue", node=pod.node, container=container)
+        hit = self._entered(target)
+        entries = [self._promise_to_continue(one) for one in hit]
         proof = self.proofs.get(target, nullcontext)
-        with proof() as answered, self._undoing(entry, Fault(target, timeline, lasts_s)) as fault:
+        with proof() as answered, self._undoing(fault := Fault(target, timeline, lasts_s), *entries):
             fault.bites("frozen: SIGSTOP from the node")
-            self._require_bite(node.signal(container, "STOP"), f"{target}: no process found on {pod.node}")
-            self._until(f"every process of {target} in state T", lambda: missing_stopped(node, container))
+            self._signal("STOP", hit)
+            for one in hit:
+                self._until(f"every process of {one} in state T", one.missing_stopped)
             if answered:
                 self._until(f"{target} to leave what is open unanswered", answered)
             yield fault
@@ -77,43 +81,55 @@ class Faults:
     @contextmanager
     def killed_in_place(self, target: Target, timeline: Timeline) -> Iterator[Fault]:
         """SIGKILL one container and leave its restart to kubelet; afterwards the pod is replaced: fresh back-off."""
-        _, pod = self.begin(target)
-        node, container = self._entered(pod, target)
-        entry = self.journal.promise("replace", namespace=pod.namespace, name=pod.name)
-        with self._undoing(entry, Fault(target, timeline)) as fault:
+        hit = self._entered(target)
+        entries = [self.journal.promise("replace", namespace=one.pod.namespace, name=one.pod.name) for one in hit]
+        with self._undoing(fault := Fault(target, timeline), *entries):
             fault.bites("killed in place: SIGKILL from the node")
-            self._require_bite(node.signal(container, "KILL"), f"{target}: no process found on {pod.node}")
-            self._until(f"{target} in a new container", lambda: self._still_in(container, pod, target))
+            self._signal("KILL", hit)
+            for one in hit:
+                self._until(f"{one} in a new container", partial(self._still_in, one, target))
             yield fault
 
-    def begin(self, target: Target) -> tuple[Workload, Pod]:
-        """The target's workload and pod, once the steady state holds; EnvironmentNotReadyError if it may not be hit."""
+    def begin(self, target: Target) -> tuple[Workload, list[Pod]]:
+        """The target's workload and what is hit of its pods, once the steady state holds.
+
+        Raises EnvironmentNotReadyError if it may not be hit.
+        """
         workload = find(self.cluster, target.namespace, target.name)
         require_allowed(workload, self.allowed)
         self.require_steady()
         ready = partial(require_ready, self.cluster, target.namespace, target.name)
         self.waiting.until(f"{target} to be ready", ready, STEADY_S)
-        return workload, self.cluster.pods(target.namespace, workload.selector)[0]
+        if target.every:
+            return workload, self.cluster.pods(target.namespace, workload.selector)
+        return workload, [serving_pod(self.cluster, target.namespace, target.name)]
 
     @contextmanager
-    def _undoing(self, entry: str, fault: Fault) -> Iterator[Fault]:
-        """Let a fault last as long as it has to, unless something goes wrong; undo it in any case."""
-        try:
-            yield fault
+    def _undoing(self, fault: Fault, *entries: str) -> Iterator[None]:
+        """Let a fault last as long as it has to, unless something goes wrong; undo all of it in any case."""
+        with ExitStack() as undo:
+            undo.callback(fault.note_undone)
+            for entry in entries:
+                undo.callback(self.journal.undo, entry)
+            yield
             self.waiting.through(fault.remaining_s(), f"the fault on {fault.target} to last long enough")
-        finally:
-            self.journal.undo(entry)
-            fault.undone = fault.timeline.note("fault", "undone", str(fault.target))
 
-    def _entered(self, pod: Pod, target: Target) -> tuple[Node, str]:
-        node, container = Node(pod.node), pod.containers[target.container].id
-        if not node.reachable(container):
-            raise EnvironmentNotReadyError(f"node {pod.node} cannot be entered from here, so this fault is impossible")
-        return node, container
+    def _entered(self, target: Target) -> list[Processes]:
+        hit = [processes_of(pod, target) for pod in self.begin(target)[1]]
+        for one in hit:
+            if not one.reachable:
+                raise EnvironmentNotReadyError(
+                    f"node {one.pod.node} cannot be entered from here, so this fault is impossible"
+                )
+        return hit
 
-    def _require_bite(self, bitten: object, otherwise: str) -> None:
-        if not bitten:
-            raise EnvironmentNotReadyError(f"the fault did not bite: {otherwise}")
+    def _promise_to_continue(self, hit: Processes) -> str:
+        return self.journal.promise("continue", node=hit.pod.node, container=hit.container)
+
+    def _signal(self, signal: str, hit: list[Processes]) -> None:
+        for one in hit:
+            if not one.node.signal(one.container, signal):
+                raise EnvironmentNotReadyError(f"the fault did not bite: {one}: no process found on {one.pod.node}")
 
     def _until(self, expected: str, missing: Callable[[], str]) -> None:
         def bitten() -> None:
@@ -129,20 +145,7 @@ class Faults:
         left = any(one.uid == pod.uid for one in self.cluster.pods(pod.namespace))
         return f"{pod.name} is still there" if left else ""
 
-    def _still_in(self, container: str, pod: Pod, target: Target) -> str:
-        found = [one for one in self.cluster.pods(pod.namespace) if one.uid == pod.uid]
+    def _still_in(self, hit: Processes, target: Target) -> str:
+        found = [one for one in self.cluster.pods(hit.pod.namespace) if one.uid == hit.pod.uid]
         now = found[0].containers[target.container].id if found else ""
-        return "" if now not in {container, ""} else f"container {container[:12]} is not replaced yet"
-
-
-def missing_dead(node: Node, container: str) -> str:
-    """Which processes of a container are still there."""
-    return f"still there: {pids}" if (pids := node.pids(container)) else ""
-
-
-def missing_stopped(node: Node, container: str) -> str:
-    """Which processes of a container still run; probes start new ones, so they are stopped here too."""
-    node.signal(container, "STOP")
-    # A zombie has ended, and stays one: who would have to collect it is stopped.
-    running = {pid: state for pid, state in node.states(container).items() if state not in {"T", "Z"}}
-    return f"not stopped: {running}" if running else ""
+        return "" if now not in {hit.container, ""} else f"container {hit.container[:12]} is not replaced yet"

@@ -1,6 +1,7 @@
 """Which cluster a run may touch, and the private copy of the kubeconfig that reaches it."""
 
 import ipaddress
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ MAKE_UP_CONTEXTS = ("kind-fastapi-dapr-agent", "fastapi-dapr-agent")
 CONTAINER_ADDRESSES = "{{range .Containers}}{{.IPv4Address}} {{end}}"
 
 
-def choose_context(cluster: str, context: str | None, known: dict[str, object]) -> str:
+def choose_context(cluster: str, context: str | None, known: dict[str, Any]) -> str:
     """The context a run uses, out of a flattened kubeconfig. Raises EnvironmentNotReadyError when there is none."""
     names = [entry["name"] for entry in _entries(known, "contexts")]
     if context:
@@ -71,7 +72,9 @@ def private_copy(cluster: str, context: str | None) -> Iterator[Kubectl]:
     # Without --raw there are no credentials in it.
     chosen = choose_context(cluster, context, yaml.safe_load(output("kubectl", "config", "view")) or {})
     text = output("kubectl", "config", "view", "--raw", "--flatten", "--minify", f"--context={chosen}")
-    clusters = _entries(yaml.safe_load(text), "clusters")
+    copied = yaml.safe_load(text)
+    name_programs(copied, files())
+    clusters = _entries(copied, "clusters")
     if not clusters:
         raise EnvironmentNotReadyError(f"context {chosen!r} of the kubeconfig names no cluster")
     server = str(clusters[0]["cluster"].get("server"))
@@ -84,7 +87,7 @@ def private_copy(cluster: str, context: str | None) -> Iterator[Kubectl]:
     with TemporaryDirectory(prefix="acceptance-") as folder:
         copy = Path(folder) / "kubeconfig"
         copy.touch(mode=0o600)
-        copy.write_text(text)
+        copy.write_text(yaml.safe_dump(copied))
         kubectl = Kubectl(copy, chosen)
         try:
             kubectl.run("get", "--raw", "/readyz", timeout_s=10)
@@ -93,6 +96,28 @@ def private_copy(cluster: str, context: str | None) -> Iterator[Kubectl]:
         yield kubectl
 
 
-def _entries(known: dict[str, object], kind: str) -> list[dict]:  # type: ignore[type-arg]  # YAML of any shape
+def files() -> list[Path]:
+    """The files that kubectl puts the kubeconfig together from."""
+    named = [Path(one) for one in os.environ.get("KUBECONFIG", "").split(os.pathsep) if one]
+    return [one for one in named or [Path.home() / ".kube/config"] if one.is_file()]
+
+
+def name_programs(config: dict[str, Any], found_in: list[Path]) -> None:
+    """Name the programs that give credentials so that they are found from anywhere.
+
+    kubectl looks for `./program` beside the file that names it, which a copy is not.
+    """
+    folders = {user["name"]: file.parent for file in reversed(found_in) for user in _users(file)}
+    for user in _entries(config, "users"):
+        program = user["user"].get("exec")
+        if program and "/" in program["command"] and user["name"] in folders:
+            program["command"] = str((folders[user["name"]] / program["command"]).absolute())
+
+
+def _users(file: Path) -> list[dict]:  # type: ignore[type-arg]  # YAML of any shape
+    return _entries(yaml.safe_load(file.read_text()) or {}, "users")
+
+
+def _entries(known: dict[str, Any], kind: str) -> list[dict]:  # type: ignore[type-arg]  # YAML of any shape
     entries = known.get(kind)
     return entries if isinstance(entries, list) else []

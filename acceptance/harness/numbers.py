@@ -11,6 +11,9 @@ from httpx import Response
 from acceptance.harness.ledger import Balance, Effect, Write
 from acceptance.harness.timeline import Seen, Timeline
 
+Memory = Mapping[str, Mapping[str, float]]
+"""MiB of each container, by pod."""
+
 NAMED = 3
 
 
@@ -83,14 +86,17 @@ def slowest_applied(ledger: Mapping[str, Write], effects: Iterable[Effect]) -> N
     return [Number("slowest_applied_s", *max(found))]
 
 
-def grown(mebibytes: Mapping[str, float], before: Mapping[str, float]) -> Numbers:
-    """By how many MiB the memory of each container grew."""
-    return [Number(f"{name}_grew_mib", max(0.0, mib - before[name])) for name, mib in mebibytes.items()]
+def grown(mebibytes: Memory, before: Memory) -> Numbers:
+    """By how many MiB the memory of each container grew, in the pod where it grew most."""
+    for name, held_by in mebibytes.items():
+        by = [(max(0.0, mib - before[name][pod]), pod) for pod, mib in held_by.items()]
+        yield Number(f"{name}_grew_mib", *max(by))
 
 
-def held(mebibytes: Mapping[str, float]) -> Numbers:
-    """The MiB of memory that each container holds."""
-    return [Number(f"{name}_mib", mib) for name, mib in mebibytes.items()]
+def held(mebibytes: Memory) -> Numbers:
+    """The MiB of memory that each container holds, in the pod where it holds most."""
+    for name, held_by in mebibytes.items():
+        yield Number(f"{name}_mib", *max((mib, pod) for pod, mib in held_by.items()))
 
 
 def _seconds(one: Seen | Response) -> float:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,6 @@ from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults import Faults
 from acceptance.harness.objects import Pod
-from acceptance.harness.workload import find
 
 CREATED_S = 30
 STARTED_S = 60
@@ -29,18 +28,15 @@ psql --quiet --username=postgres --command='SELECT pg_reload_conf()'
 """
 
 
-def pods(cluster: Cluster) -> list[Pod]:
-    """The agent's pods, oldest first."""
-    return cluster.pods(system.NAMESPACE, find(cluster, system.NAMESPACE, system.AGENT).selector)
-
-
 @contextmanager
 def revised(faults: Faults, variables: dict[str, str]) -> Iterator[Pod]:
     """The pod of a new revision with other environment variables, once its sidecar runs; the old revision stays.
 
     Undone in any case: the Deployment is as it was then, and the pod was told to end.
     """
-    cluster, old = faults.cluster, faults.begin(system.AGENT_APP)[1]
+    cluster = faults.cluster
+    faults.begin(system.AGENT_APP)
+    old = system.agent_pods(cluster)
     reference = f"deployment/{system.AGENT}"
     deployment = json.loads(cluster.kubectl.run("-n", system.NAMESPACE, "get", reference, "-o", "json"))
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -58,10 +54,11 @@ def revised(faults: Faults, variables: dict[str, str]) -> Iterator[Pod]:
 @contextmanager
 def refused(faults: Faults, pod: Pod) -> Iterator[None]:
     """PostgreSQL ends the connections of one pod, and refuses new ones from there."""
-    postgres = faults.begin(system.POSTGRES)[1]
-    there: dict[str, Any] = {"namespace": postgres.namespace, "pod": postgres.name, "arguments": [pod.ip]}
-    with faults.journal.promised("exec", script=ADMIT, **there):
-        faults.cluster.execute(script=REFUSE, **there)
+    with ExitStack() as undo:
+        for postgres in faults.begin(system.POSTGRES)[1]:
+            there: dict[str, Any] = {"namespace": postgres.namespace, "pod": postgres.name, "arguments": [pod.ip]}
+            undo.enter_context(faults.journal.promised("exec", script=ADMIT, **there))
+            faults.cluster.execute(script=REFUSE, **there)
         yield
 
 
@@ -71,14 +68,15 @@ def require_gone(cluster: Cluster, pod: Pod) -> None:
         raise NotYetError(f"{pod.name} is still there")
 
 
-def _other_than(cluster: Cluster, old: Pod) -> Pod:
-    found = [one for one in pods(cluster) if one.uid != old.uid]
+def _other_than(cluster: Cluster, old: list[Pod]) -> Pod:
+    known = {one.uid for one in old}
+    found = [one for one in system.agent_pods(cluster) if one.uid not in known]
     if not found:
-        raise NotYetError(f"only {old.name} is there")
+        raise NotYetError(f"only {', '.join(one.name for one in old)} is there")
     return found[-1]
 
 
 def _require_sidecar(cluster: Cluster, pod: Pod) -> None:
-    (now,) = [one for one in pods(cluster) if one.uid == pod.uid]
+    (now,) = [one for one in system.agent_pods(cluster) if one.uid == pod.uid]
     if not now.containers[system.AGENT_SIDECAR.container].ready:
         raise NotYetError(f"{pod.name}: daprd is not ready")

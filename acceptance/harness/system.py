@@ -32,8 +32,8 @@ SIDECAR_INTERNAL_PORT = 50002
 
 AGENT_APP = Target(NAMESPACE, AGENT, "fastapi")
 AGENT_SIDECAR = Target(NAMESPACE, AGENT, "daprd")
-KAFKA = Target("kafka", "kafka", "kafka")
-POSTGRES = Target("postgres", "postgres-postgresql", "postgresql")
+KAFKA = Target("kafka", "kafka", "kafka", every=True)
+POSTGRES = Target("postgres", "postgres-postgresql", "postgresql", every=True)
 TARGETS = {"agent": AGENT_APP, "sidecar": AGENT_SIDECAR, "kafka": KAFKA, "postgres": POSTGRES}
 DEPENDENCIES = {"kafka": ("pubsub",), "postgres": ("database", "statestore")}
 """By what names the agent tells that a backend is away."""
@@ -52,8 +52,13 @@ def component_metadata(cluster: Cluster, component: str) -> dict[str, str]:
 
 
 def agent_pod(cluster: Cluster) -> Pod:
-    """The agent's pod. Raises NotYetError when there is none."""
+    """The pod of the agent that is watched, and hit by what hits one. Raises NotYetError when there is none."""
     return serving_pod(cluster, NAMESPACE, AGENT)
+
+
+def agent_pods(cluster: Cluster) -> list[Pod]:
+    """Every pod of the agent, oldest first. Raises NotYetError while there is no Deployment."""
+    return cluster.pods(NAMESPACE, find(cluster, NAMESPACE, AGENT).selector)
 
 
 def publish_url(cluster: Cluster) -> str:
@@ -62,8 +67,8 @@ def publish_url(cluster: Cluster) -> str:
 
 
 def restarts(cluster: Cluster) -> dict[str, int]:
-    """How often each container of the agent's pod and of the broker was restarted. Raises NotYetError without a pod."""
-    pods = [agent_pod(cluster), *cluster.pods(KAFKA.namespace)]
+    """How often each container of the agent's pods and of the brokers was restarted."""
+    pods = [*agent_pods(cluster), *cluster.pods(KAFKA.namespace)]
     return {f"{pod.name} {name}": one.restarts for pod in pods for name, one in pod.containers.items()}
 
 
@@ -102,8 +107,7 @@ def require_steady(cluster: Cluster, agent: Api) -> None:
     """Raise NotYetError naming what is missing, unless agent and caller are rolled out and /ready is green."""
     for name in (AGENT, CALLER):
         require_ready(cluster, NAMESPACE, name)
-    pods = cluster.pods(NAMESPACE, find(cluster, NAMESPACE, AGENT).selector)
-    if leaving := [pod.name for pod in pods if pod.leaving]:
+    if leaving := [pod.name for pod in agent_pods(cluster) if pod.leaving]:
         raise NotYetError(f"{', '.join(leaving)} is terminating")
     answer = agent.call("GET", "/ready")
     if answer.status_code != 200:

@@ -30,7 +30,12 @@ from acceptance.harness.workload import serving_pod
 from acceptance.scenarios.conftest import growing
 
 PER_SECOND = 10
-BACKENDS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fastapi-dapr-agent'"
+BACKENDS = """
+SELECT coalesce(max(connections), 0) FROM (
+    SELECT count(*) AS connections FROM pg_stat_activity
+    WHERE application_name = 'fastapi-dapr-agent' GROUP BY client_addr
+) AS replicas
+"""
 TIMES = 3
 ANSWERED_S = 30
 RESTARTED_S = 60

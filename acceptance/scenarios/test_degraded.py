@@ -43,8 +43,8 @@ def test_state_queries_and_invocation_go_on_while_kafka_is_away(
                 judge(took("ready_fails_s", fault.at, failed_at))
         else:
             rolled(faults, system.KAFKA, BACK_S)
-        red = watched.first("ready", "503", began)
-        green = waiting.until("/ready to be green", partial(watched.settled, "ready", "200", red), BACK_S)
+        # of several brokers that are restarted one after the other none may be missed
+        green = waiting.until("/ready to be green", partial(watched.settled, "ready", "200", began), BACK_S)
         waiting.until("a publish to succeed", partial(watched.first, "publish", "200", green), BACK_S)
     published = load.acknowledged("publish")
     within("applied_s", "every published event to be applied", partial(account.require_applied, published))

@@ -36,7 +36,7 @@ def test_what_kafka_lost_before_it_was_applied_is_sent_again(
     judge: Judge,
     within: Within,
 ) -> None:
-    broker = Broker(faults, faults.begin(system.KAFKA)[1], topic)
+    broker = Broker(faults, faults.begin(system.KAFKA)[1][0], topic)
     before = topic.offsets()
     with without_room(cluster, database, faults.journal, account.key):
         deleted = publish(agent, account.key)

@@ -53,9 +53,9 @@ def test_an_agent_that_starts_without_its_backends_becomes_ready_once_they_are_t
     targets = AWAY[entry.target]
     with ExitStack() as watching:
         with away(faults, targets, timeline, entry.lasts_s) as last:
-            old = system.agent_pod(cluster)
+            old, known = system.agent_pod(cluster), system.agent_pods(cluster)
             cluster.delete_pod(old.namespace, old.name)
-            pod = waiting.until("a new pod of the agent", partial(new_pod, cluster, old), START_S, interval_s=0.05)
+            pod = waiting.until("a new pod of the agent", partial(new_pod, cluster, known), START_S, interval_s=0.05)
             paths = {name: f"http://{pod.host}:{system.APP_PORT}/{name}" for name in ("health", "ready")}
             watching.enter_context(asking(timeline, toolbox, paths, system.BACKENDS))
             watching.enter_context(sampling(timeline, "pod", partial(state_of, cluster, pod), interval_s=0.2))
@@ -92,12 +92,13 @@ def away(faults: Faults, targets: tuple[Target, ...], timeline: Timeline, lasts_
         yield injected[0]
 
 
-def new_pod(cluster: Cluster, old: Pod) -> Pod:
-    """The agent's pod that replaces another, once it has an address."""
-    pod = system.agent_pod(cluster)
-    if pod.uid == old.uid or not pod.ip:
+def new_pod(cluster: Cluster, known: list[Pod]) -> Pod:
+    """The agent's pod that was not there before, once it has an address."""
+    old = {pod.uid for pod in known}
+    new = [pod for pod in system.agent_pods(cluster) if pod.uid not in old and pod.ip]
+    if not new:
         raise NotYetError("no new pod with an address")
-    return pod
+    return new[0]
 
 
 def state_of(cluster: Cluster, pod: Pod) -> str:

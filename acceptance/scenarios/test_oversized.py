@@ -88,7 +88,7 @@ def poisoned(faults: Faults, topic: Topic, timeline: Timeline, between: Record) 
     Afterwards the partition is emptied, for who reads the topic from its start, and the agent's pod is replaced, whose
     sidecar was restarted so often that kubelet would let it wait for minutes the next time.
     """
-    broker = Broker(faults, faults.begin(system.KAFKA)[1], topic)
+    broker = Broker(faults, faults.begin(system.KAFKA)[1][0], topic)
     pod = system.agent_pod(faults.cluster)
     replaced = faults.journal.promised("replace", namespace=pod.namespace, name=pod.name)
     with replaced, broker.promised(EMPTY, str(PARTITION)):

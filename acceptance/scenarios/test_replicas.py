@@ -149,7 +149,7 @@ def test_no_event_waits_for_a_replica_that_can_apply_none_any_more(
 ) -> None:
     faults.require_steady()
     with scaled(cluster, journal, system.AGENT_APP, 2, waiting, SCALED_S):
-        unfit, healthy = replicas.pods(cluster)
+        unfit, healthy = system.agent_pods(cluster)
         with writing.to(healthy), UNFIT[entry.fault](faults, timeline, unfit):
             writing.write_bad()
             waiting.through(entry.lasts_s, f"{unfit.name} to be of no use")
@@ -168,7 +168,7 @@ def test_a_replica_that_is_told_to_end_while_it_retries_lets_go(
 ) -> None:
     faults.require_steady()
     with scaled(cluster, journal, system.AGENT_APP, 2, waiting, SCALED_S):
-        unfit, healthy = replicas.pods(cluster)
+        unfit, healthy = system.agent_pods(cluster)
         with writing.to(healthy), replicas.refused(faults, unfit):
             writing.write_bad()
             waiting.through(entry.lasts_s, "deliveries to be tried again")

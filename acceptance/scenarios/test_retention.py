@@ -50,7 +50,7 @@ def test_an_old_id_is_kept_as_long_as_kafka_has_it_and_deleted_then(
     ids, given_up = [uuid4().hex for _ in range(EVENTS)], uuid4().hex
     everything = [*ids, given_up]
     records = [Record(cloud_event(one, account.key, amount=1), account.key.encode()) for one in everything]
-    broker = faults.begin(system.KAFKA)[1]
+    broker = faults.begin(system.KAFKA)[1][0]
     with retained(faults, agent, waiting):
         with refused(database, given_up):
             topic.write(records)

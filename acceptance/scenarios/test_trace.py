@@ -80,11 +80,12 @@ def envelope(topic: Topic, event_id: str, ends: dict[str, int], within_s: float)
 
 def logged(cluster: Cluster, event_id: str) -> Found:
     """What the handler logged last of an event. Raises NotYetError while it did not."""
-    pod = system.agent_pod(cluster)
-    log = cluster.kubectl.run("-n", pod.namespace, "logs", pod.name, "-c", system.AGENT_APP.container, "--since=2m")
-    lines = [line for line in log.splitlines() if f"Received event {event_id}" in line]
+    of = ("-c", system.AGENT_APP.container, "--since=2m")
+    logs = [cluster.kubectl.run("-n", pod.namespace, "logs", pod.name, *of) for pod in system.agent_pods(cluster)]
+    written = [line for log in logs for line in log.splitlines()]
+    lines = [line for line in written if f"Received event {event_id}" in line]
     if not lines:
-        raise NotYetError(f"no line of it among {log.count(chr(10))}")
+        raise NotYetError(f"no line of it among {len(written)}")
     read: Found = json.loads(lines[-1])
     return read
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+import yaml
 from pytest_kubernetes.providers import select_provider_manager  # type: ignore[import-untyped]  # ships no types
 
 from acceptance.harness import command, overlay
@@ -64,7 +65,7 @@ def test_a_run_works_on_a_private_copy_and_leaves_the_users_file_as_it_is(users_
 @pytest.mark.usefixtures("users_kubeconfig")
 def test_the_private_copy_holds_one_context_and_its_credentials_only() -> None:
     with private_copy("auto", None) as kubectl:
-        assert kubectl.kubeconfig.read_text() == MINIFIED
+        assert yaml.safe_load(kubectl.kubeconfig.read_text()) == yaml.safe_load(MINIFIED)
 
 
 def test_a_context_without_its_cluster_is_named(users_kubeconfig: Path, tmp_path: Path) -> None:

@@ -19,14 +19,22 @@ calls_latencies_count{app_id="agent",operation="set"} 100
 
 
 def counter(**labels: str) -> Counter:
-    api = SimpleNamespace(call=lambda *_: SimpleNamespace(text=METRICS))
-    return Counter(cast("Api", api), "calls", labels)
+    return counted_by(1, labels)
+
+
+def counted_by(replicas: int, labels: dict[str, str]) -> Counter:
+    api = cast("Api", SimpleNamespace(call=lambda *_: SimpleNamespace(text=METRICS)))
+    return Counter(lambda: [api] * replicas, "calls", labels)
 
 
 def test_it_adds_up_the_series_with_its_labels_and_no_others() -> None:
     assert counter(operation="set").value() == 5
     assert counter(operation="set", success="true").value() == 3
     assert counter(operation="delete").value() == 0
+
+
+def test_it_adds_up_what_every_replica_counted() -> None:
+    assert counted_by(3, {"operation": "set", "success": "true"}).value() == 9
 
 
 def test_it_says_what_is_missing() -> None:

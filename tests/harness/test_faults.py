@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from acceptance.harness import faults as faults_module
+from acceptance.harness import processes
 from acceptance.harness.errors import EnvironmentNotReadyError, UnmetError
 from acceptance.harness.fault import Target
 from acceptance.harness.faults import Faults
@@ -71,7 +72,7 @@ class World(Data):
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
-    monkeypatch.setattr(faults_module, "Node", lambda _name: world)
+    monkeypatch.setattr(processes, "Node", lambda _name: world)
     monkeypatch.setattr(faults_module, "BITE_S", 0.1)
     return world
 
@@ -106,6 +107,23 @@ def test_a_node_that_cannot_be_entered_leaves_forced_deletion(world: World, tmp_
     with injecting(world, tmp_path) as faults, faults.killed(TARGET, timeline, lasts_s=0):
         assert world.done == ["scale kafka/kafka 0", "delete kafka-0 0"]
     assert "the node cannot be entered" in timeline.of("fault")[0].state
+
+
+SECOND = replace(BROKER, name="kafka-1", uid="2")
+
+
+@pytest.mark.parametrize(("target", "stopped"), [(replace(TARGET, every=True), 2), (TARGET, 1)])
+def test_of_several_pods_it_hits_every_one_or_one(world: World, tmp_path: Path, target: Target, stopped: int) -> None:
+    world.all_workloads = [replace(KAFKA, desired=2, ready=2, updated=2)]
+    world.all_pods = {KAFKA.selector: [BROKER, SECOND], "": [BROKER, SECOND]}
+    with injecting(world, tmp_path) as faults:
+        with faults.killed(target, Timeline(), lasts_s=0):
+            assert (world.done.count("STOP"), world.done.count("KILL"), world.done.count("CONT")) == (stopped,) * 3
+        assert world.done[-1] == "scale kafka/kafka 2"
+        world.done, world.states_seen = [], {7: "T"}
+        with faults.frozen(target, Timeline(), lasts_s=0):
+            assert world.done.count("STOP") == 2 * stopped
+        assert world.done.count("CONT") == stopped
 
 
 @pytest.mark.parametrize("error", [AssertionError, Interrupted])

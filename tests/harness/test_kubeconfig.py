@@ -1,8 +1,10 @@
 """Which cluster a run may touch."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from acceptance.harness import kubeconfig
 from acceptance.harness.errors import EnvironmentNotReadyError
@@ -81,3 +83,25 @@ def test_the_engine_is_not_asked_about_loopback(asked: list[str]) -> None:
     assert asked == []
     assert is_local({"server": "https://172.18.0.2:6443"})
     assert asked == ["docker network ls", "docker network inspect"]
+
+
+def test_a_program_beside_the_kubeconfig_is_found_from_a_copy_elsewhere(tmp_path: Path) -> None:
+    first, second = tmp_path / "a/config", tmp_path / "b/config"
+    for file, names in ((first, ["one"]), (second, ["one", "two"])):
+        file.parent.mkdir()
+        users = [{"name": name, "user": {"exec": {"command": "./login"}}} for name in names]
+        file.write_text(yaml.safe_dump({"users": users}))
+    commands = {"one": "./login", "two": "../bin/login", "three": "login", "four": "/usr/bin/login"}
+    users = [{"name": name, "user": {"exec": {"command": command}}} for name, command in commands.items()]
+    config: dict[str, Any] = {"users": [*users, {"name": "five", "user": {"token": "t"}}]}
+
+    kubeconfig.name_programs(config, [first, second])
+
+    found = {user["name"]: user["user"].get("exec", {}).get("command") for user in config["users"]}
+    assert found == {
+        "one": str(tmp_path / "a/login"),
+        "two": str(tmp_path / "b/../bin/login"),
+        "three": "login",
+        "four": "/usr/bin/login",
+        "five": None,
+    }

@@ -75,8 +75,8 @@ def answer(seconds: float) -> httpx.Response:
 
 
 LATE = {one.id: replace(one, invoked=one.invoked - 1000) for one in LEDGER.values()}
-MEMORY = {"agent": 100.0, "sidecar": 60.0}
-LEAKED = {"agent": 5000.0, "sidecar": 5000.0}
+MEMORY = {"agent": {"pod-1": 100.0, "pod-2": 120.0}, "sidecar": {"pod-1": 60.0, "pod-2": 55.0}}
+LEAKED = {"agent": {"pod-1": 5000.0, "pod-2": 120.0}, "sidecar": {"pod-1": 60.0, "pod-2": 5000.0}}
 Judge = Callable[[str], Numbers]
 JUDGED: dict[str, tuple[Judge, Judge]] = {
     # a good recording, and a bad one

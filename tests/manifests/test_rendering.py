@@ -82,4 +82,4 @@ def test_components_combine(subset: tuple[Path, ...], tmp_path: Path) -> None:
 
 
 def test_there_are_components_to_combine() -> None:
-    assert {path.name for path in COMPONENTS} == {"local-image", "serve-degraded"}
+    assert {path.name for path in COMPONENTS} == {"local-image", "quotas", "replicas", "serve-degraded"}
