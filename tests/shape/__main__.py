@@ -18,7 +18,8 @@ from typing import Any
 from cluster.paths import CHECKOUT
 
 CONTEXT = "kind-fastapi-dapr-agent"
-IN_APP = ("kubectl", f"--context={CONTEXT}", "--namespace=fastapi-app")
+KUBECTL = ("kubectl", f"--context={CONTEXT}")
+IN_APP = (*KUBECTL, "--namespace=fastapi-app")
 DEPLOYMENTS = ("deployment/fastapi-dapr-agent", "deployment/fastapi-dapr-caller")
 NOBODY = "http://127.0.0.1:9"
 PROXY = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), NOBODY)
@@ -54,7 +55,7 @@ def deployed() -> Iterator[None]:
 
 def apply(overlay: Path) -> None:
     """Apply an overlay, and return when all of it is rolled out."""
-    subprocess.run([*IN_APP, "apply", f"--kustomize={overlay}"], stdout=subprocess.DEVNULL, check=True)
+    subprocess.run([*KUBECTL, "apply", f"--kustomize={overlay}"], stdout=subprocess.DEVNULL, check=True)
     for deployment in DEPLOYMENTS:
         subprocess.run([*IN_APP, "rollout", "status", deployment, "--timeout=180s"], check=True)
 
