@@ -49,9 +49,10 @@ images: ## build every image from package registries
 	@$(PYTHON) -m images
 
 .PHONY: test
-test: unit lint up ## unit tests, static checks, the cluster, quick negative controls, the suite with every fault
+test: unit lint up ## unit tests, static checks, the cluster, quick negative controls, the suite with every fault, another shape
 	$(VENV)/bin/python -m acceptance.controls --quick
 	$(VENV)/bin/pytest acceptance --faults
+	$(VENV)/bin/python -m tests.shape
 
 .PHONY: faults
 faults: $(VENV)/installed ## the acceptance suite with every further fault
@@ -65,6 +66,10 @@ unit: $(VENV)/installed ## what needs no cluster
 .PHONY: acceptance
 acceptance: $(VENV)/installed ## nine criteria and four scenarios on the cluster that is up
 	$(VENV)/bin/pytest acceptance
+
+.PHONY: shape
+shape: $(VENV)/installed ## the same on two replicas under a quota, through a useless proxy, with credentials from a program
+	$(VENV)/bin/python -m tests.shape
 
 .PHONY: acceptance-controls
 acceptance-controls: $(VENV)/installed ## break the system in every declared way, and see the suite turn red

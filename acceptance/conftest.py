@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, nullcontext, suppress
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -16,11 +16,11 @@ from acceptance.harness.catalogue import Entry
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.counter import Counter
 from acceptance.harness.database import PORT, Database
-from acceptance.harness.errors import NotYetError, UnmetError, expect
+from acceptance.harness.environment import Environment, opened
+from acceptance.harness.errors import EnvironmentNotReadyError, ExitCode, NotYetError, UnmetError, UnsteadyError, expect
 from acceptance.harness.evidence import NAMESPACES, collect
-from acceptance.harness.fault import undo_table
 from acceptance.harness.faults import Faults
-from acceptance.harness.journal import Journal, default_file
+from acceptance.harness.journal import Journal
 from acceptance.harness.logs import LogFollower
 from acceptance.harness.numbers import Numbers, took
 from acceptance.harness.port_forward import PortForward
@@ -58,6 +58,27 @@ def run(pytestconfig: pytest.Config) -> Run:
 def waiting(run: Run) -> Waiting:
     """The waiting policy, with this run's time scale."""
     return run.waiting
+
+
+@pytest.fixture(scope="session")
+def environment(run: Run, pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iterator[Environment]:
+    """What this run works on; without it the run ends here, with exit code 10."""
+    capture = pytestconfig.pluginmanager.get_plugin("capturemanager")
+    try:
+        with ExitStack() as stack:
+            # What creates a cluster shows its progress.
+            with capture.global_and_fixture_disabled() if capture else nullcontext():
+                opening = opened(run.options, run.id, run.waiting, lambda: request.session.testsfailed > 0)
+                environment = stack.enter_context(opening)
+            yield environment
+    except EnvironmentNotReadyError as error:
+        pytest.exit(f"environment not ready: {error}", returncode=ExitCode.NOT_READY)
+
+
+@pytest.fixture(scope="session")
+def cluster(environment: Environment) -> Cluster:
+    """The cluster of this run."""
+    return environment.cluster
 
 
 @pytest.fixture(scope="session")
@@ -162,19 +183,16 @@ def evidence(cluster: Cluster, reach: Reach, run: Run, agent: Api, sidecar: Api)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def journal(cluster: Cluster, agent: Api, run: Run) -> Iterator[Journal]:
-    """The write-ahead journal of this cluster; what an earlier run left open is undone first."""
-    uid = cluster.kubectl.run("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
-    journal = Journal(default_file(uid), undo_table(cluster))
-    for done in (undone := journal.undo_all()):
+def journal(environment: Environment, cluster: Cluster, agent: Api, run: Run) -> Iterator[Journal]:
+    """What has to be undone on this cluster; what an earlier run left open has been undone by now."""
+    for done in environment.undone:
         run.show(f"undone from an earlier run: {done}")
-    if undone:
+    if environment.undone:
         # Not steady in time is for the criteria to tell.
         with suppress(UnmetError):
             system.until_steady(cluster, agent, run.waiting, within_s=120)
-    yield journal
-    journal.undo_all()
-    journal.close()
+    yield environment.journal
+    environment.journal.undo_all()
 
 
 @pytest.fixture(scope="session")
@@ -217,7 +235,10 @@ def faults(
 
     proofs = {system.POSTGRES: database.open_query}
     yield Faults(cluster, journal, waiting, steady, run.options.fault_backends, proofs)
-    system.until_steady(cluster, agent, waiting, within_s=120)
+    try:
+        system.until_steady(cluster, agent, waiting, within_s=120)
+    except UnmetError as error:
+        raise UnsteadyError(error.expected, error.seen, error.since_s) from error
 
 
 @pytest.fixture

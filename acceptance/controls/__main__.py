@@ -3,18 +3,20 @@
 import argparse
 import sys
 import time
-from contextlib import closing
 from difflib import get_close_matches
 from typing import Any
 
 from acceptance.controls import suite
 from acceptance.controls.broken import broken, undo_table
 from acceptance.controls.catalogue import Control, load
+from acceptance.harness.cluster import Cluster
+from acceptance.harness.environment import NAME, held
 from acceptance.harness.errors import EnvironmentNotReadyError, ExitCode, UndoIncompleteError
 from acceptance.harness.interruption import terminate_like_interrupt
-from acceptance.harness.journal import Journal, default_file
+from acceptance.harness.journal import Journal
 from acceptance.harness.kubeconfig import private_copy
 from acceptance.harness.kubectl import Kubectl
+from acceptance.harness.waiting import Waiting
 
 
 def observe(kubectl: Kubectl, journal: Journal, control: Control) -> list[str]:
@@ -49,9 +51,8 @@ def differences(control: Control, report: dict[str, Any]) -> list[str]:
 def judged(kubectl: Kubectl, controls: list[Control]) -> ExitCode:
     """Run controls one after the other, and print the table; what an earlier run left broken is put back first."""
     code = ExitCode.OK
-    uid = kubectl.run("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
-    # Not the suite's own journal: a run of the suite holds that one, and undoes what is in it.
-    with closing(Journal(default_file(f"{uid}-controls"), undo_table(kubectl))) as journal:
+    # Not the suite's own: a run of the suite holds that one, and undoes what is in its journal.
+    with held(Cluster(kubectl), f"{NAME}-controls", "controls", undo_table(kubectl), Waiting()) as journal:
         for undone in journal.undo_all():
             sys.stdout.write(f"undone from an earlier run: {undone}\n")
         for control in controls:

@@ -10,6 +10,7 @@ from acceptance.harness.rules import first_finding
 from acceptance.harness.state import State
 
 WIDTH = 400
+SHOWN = 3
 TIER_OPTIONS: dict[str, tuple[str, ...]] = {"default": (), "faults": ("--faults",), "endurance": ("--endurance",)}
 
 
@@ -22,6 +23,8 @@ class Explanation:
     since: str
     cause: str
     look: str
+    gone: str
+    """Logs of containers that are no more, which `look` cannot show."""
     rerun: str
     details: str
 
@@ -35,9 +38,17 @@ class Explanation:
 
 
 def explain(
-    error: BaseException, entry: Entry, state: State | None, details: str, given: tuple[str, ...] = ()
+    error: BaseException,
+    entry: Entry,
+    state: State | None,
+    details: str,
+    given: tuple[str, ...] = (),
+    gone: tuple[str, ...] = (),
 ) -> Explanation:
-    """What was expected, what was seen, the likely cause and what to do next, as the run was given its options."""
+    """What was expected, what was seen, the likely cause and what to do next, as the run was given its options.
+
+    `gone` are the logs of containers that are no more.
+    """
     told = error if isinstance(error, UnmetError) else None
     plain = "; ".join(f"{type(one).__name__}: {(str(one).splitlines() or [''])[0]}" for one in leaves(error))
     if state and entry.fault:
@@ -50,6 +61,7 @@ def explain(
         since=f"waited {told.since_s:.1f} s" if told and told.since_s is not None else "",
         cause=finding.cause if finding else "none of the known ones; the files below have the logs and the traceback",
         look=look.replace("kubectl", f"kubectl --context {state.cluster.kubectl.context}") if state else look,
+        gone=", ".join(gone[:SHOWN]),
         rerun=" ".join(["pytest acceptance", *TIER_OPTIONS[entry.tier], *map(quote, given), f"-k {entry.id}"]),
         details=details,
     )

@@ -2,24 +2,46 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
+from acceptance.harness import system
 from acceptance.harness.cluster import Cluster
+from acceptance.harness.config_map import ConfigMap
 from acceptance.harness.creation import MANAGERS, created
 from acceptance.harness.errors import EnvironmentNotReadyError
+from acceptance.harness.fault import undo_table
+from acceptance.harness.journal import Journal, Undo
 from acceptance.harness.kubeconfig import private_copy
 from acceptance.harness.kubectl import KubectlError
+from acceptance.harness.lease import Lease, holder_of
 from acceptance.harness.options import Options
 from acceptance.harness.overlay import applied
+from acceptance.harness.waiting import Waiting
 
 # A line per node: its name and whether it is out of disk.
 DISK_PRESSURE = '{range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="DiskPressure")].status}{"\\n"}{end}'
 
 
-@contextmanager
-def opened(options: Options, failed: Callable[[], bool]) -> Iterator[Cluster]:
-    """The cluster that the options name, checked; what was created for the run goes with it, as --keep says.
+NAME = f"acceptance-{system.NAMESPACE}"
+KEPT_IN = "default"
+"""A namespace that every cluster has, and that no run makes or removes."""
 
-    Raises EnvironmentNotReadyError.
+
+@dataclass(frozen=True)
+class Environment:
+    """What a run works on: the cluster, which no other run does meanwhile, and how to undo what it does there."""
+
+    cluster: Cluster
+    journal: Journal
+    undone: list[str]
+    """What an earlier run had left to undo."""
+
+
+@contextmanager
+def opened(options: Options, run: str, waiting: Waiting, failed: Callable[[], bool]) -> Iterator[Environment]:
+    """The cluster that the options name, checked and held; what was created for the run goes with it, as --keep says.
+
+    What an earlier run left open is undone first. Raises EnvironmentNotReadyError.
     """
 
     def keep() -> bool:
@@ -33,10 +55,20 @@ def opened(options: Options, failed: Callable[[], bool]) -> Iterator[Cluster]:
         cluster = Cluster(kubectl)
         require_dapr(cluster)
         require_disk(cluster)
+        journal = stack.enter_context(held(cluster, NAME, run, undo_table(cluster), waiting))
+        undone = journal.undo_all()
+        stack.callback(journal.undo_all)
         overlay = options.overlay or (options.cluster if options.cluster in MANAGERS else None)
         if overlay:
-            stack.enter_context(applied(kubectl, overlay, keep))
-        yield cluster
+            stack.enter_context(applied(kubectl, journal, overlay, keep))
+        yield Environment(cluster, journal, undone)
+
+
+@contextmanager
+def held(cluster: Cluster, name: str, run: str, undo: dict[str, Undo], waiting: Waiting) -> Iterator[Journal]:
+    """The journal of this name in the cluster, which no other run has meanwhile. Raises EnvironmentNotReadyError."""
+    with Lease(cluster, KEPT_IN, name, holder_of(run)).held(waiting) as lease:
+        yield Journal(ConfigMap(cluster, KEPT_IN, name), undo, lease.require)
 
 
 def require_dapr(cluster: Cluster) -> None:

@@ -31,6 +31,10 @@ class UnmetError(AssertionError):
         self.since_s = since_s
 
 
+class UnsteadyError(UnmetError):
+    """The system is not steady after a fault was undone: whatever came next would fail for that."""
+
+
 class EnvironmentNotReadyError(Exception):
     """The surroundings, not the system under test, keep the run from saying anything (exit 10)."""
 

@@ -1,5 +1,6 @@
 """What a fault hits, what it may hit, how long it lasts, and how each kind is undone."""
 
+import json
 import math
 import time
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from acceptance.harness.node import Node
 from acceptance.harness.objects import Workload
 from acceptance.harness.timeline import Timeline
 
+REMOVED_S = 180
 PART_OF = ("app.kubernetes.io/part-of", "fastapi-dapr-agent")
 
 
@@ -35,11 +37,13 @@ class Target:
 
 @dataclass
 class Fault:
-    """A fault: since when it bites, how long it has to last, and when it was undone."""
+    """A fault: what it hits, since when it bites, how long it has to last, and when it was undone."""
 
     target: Target
     timeline: Timeline
     lasts_s: float = 0.0
+    pods: frozenset[str] = frozenset()
+    """Uids of the pods that it hits."""
     at: float = math.inf
     undone: float = math.inf
 
@@ -83,6 +87,7 @@ def undo_table(cluster: Cluster) -> dict[str, Undo]:
         "query": partial(_query, cluster),
         "annotate": _if_there(cluster.annotate_pods),
         "delete secret": cluster.delete_secret,
+        "remove": partial(_remove, cluster),
     }
 
 
@@ -90,6 +95,12 @@ def _query(cluster: Cluster, *, namespace: str, name: str, container: str, datab
     """Ask PostgreSQL inside its pod, as the superuser that needs no password there."""
     ask = ("psql", "--username=postgres", f"--dbname={database}", "--set=ON_ERROR_STOP=1", f"--command={statement}")
     cluster.kubectl.run("-n", namespace, "exec", f"statefulset/{name}", "-c", container, "--", *ask)
+
+
+def _remove(cluster: Cluster, *, objects: list[dict[str, Any]]) -> None:
+    """Delete objects, and wait until they are gone; those that are gone already are fine."""
+    listed = {"apiVersion": "v1", "kind": "List", "items": objects}
+    cluster.kubectl.run("delete", "--ignore-not-found", "-f", "-", stdin=json.dumps(listed), timeout_s=REMOVED_S)
 
 
 def _if_there(undo: Undo) -> Undo:

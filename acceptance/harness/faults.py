@@ -40,11 +40,12 @@ class Faults:
         """Scale the StatefulSet to 0 and SIGKILL its container from the node; it comes back after `lasts_s`."""
         workload, pods = self.begin(target)
         hit = [processes_of(pod, target) for pod in pods]
+        reachable = all(one.reachable for one in hit)
         entry = self.journal.promise("scale", namespace=target.namespace, name=target.name, replicas=workload.desired)
-        with self._undoing(fault := Fault(target, timeline, lasts_s), entry):
-            if all(one.reachable for one in hit):
+        stopped = [self._promise_to_continue(one) for one in hit if reachable]
+        with self._undoing(fault := Fault(target, timeline, lasts_s), entry, *stopped):
+            if reachable:
                 # Stopped first, it cannot make use of the SIGTERM that scaling to 0 sends it.
-                stopped = [self._promise_to_continue(one) for one in hit]
                 fault.bites("killed: scaled to 0, SIGKILL from the node")
                 self._signal("STOP", hit)
                 self.cluster.scale(target.namespace, target.name, 0)
@@ -69,7 +70,7 @@ class Faults:
         hit = self._entered(target)
         entries = [self._promise_to_continue(one) for one in hit]
         proof = self.proofs.get(target, nullcontext)
-        with proof() as answered, self._undoing(fault := Fault(target, timeline, lasts_s), *entries):
+        with self._undoing(fault := Fault(target, timeline, lasts_s), *entries), proof() as answered:
             fault.bites("frozen: SIGSTOP from the node")
             self._signal("STOP", hit)
             for one in hit:
@@ -83,7 +84,8 @@ class Faults:
         """SIGKILL one container and leave its restart to kubelet; afterwards the pod is replaced: fresh back-off."""
         hit = self._entered(target)
         entries = [self.journal.promise("replace", namespace=one.pod.namespace, name=one.pod.name) for one in hit]
-        with self._undoing(fault := Fault(target, timeline), *entries):
+        pods = frozenset(one.pod.uid for one in hit)
+        with self._undoing(fault := Fault(target, timeline, pods=pods), *entries):
             fault.bites("killed in place: SIGKILL from the node")
             self._signal("KILL", hit)
             for one in hit:

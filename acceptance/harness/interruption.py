@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: both interrupt a run, neither an undo; one that is ignored (`make test &`) stays so."""
+"""Ctrl-C, SIGTERM and a test's time-out interrupt a run, and no undo; one that is ignored (`make test &`) stays so."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from threading import current_thread, main_thread
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+"""The last is pytest-timeout's."""
 
 
 def terminate_like_interrupt() -> None:

@@ -1,59 +1,53 @@
-"""The write-ahead journal: what has to be undone, on disk before it is done."""
+"""The write-ahead journal: what has to be undone, kept in the cluster before it is done."""
 
-import fcntl
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteError
+from acceptance.harness.errors import UndoIncompleteError
 from acceptance.harness.interruption import uninterrupted
 
 Undo = Callable[..., None]
 WIDTH = 200
 
 
-def default_file(cluster_uid: str) -> Path:
-    """Where the journal of a cluster lies; outside the checkout, so that any clone finds it."""
-    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(home) / "fastapi-dapr-agent" / f"journal-{cluster_uid}.jsonl"
-
-
 class Journal:
-    """Undo steps of one cluster; open in one run at a time.
+    """Undo steps of one cluster, kept where the next run finds them, wherever it runs.
 
-    Every step is idempotent and named in `undo`, so that another run can take it too.
+    Every step is idempotent and named in `undo`, so that another run can take it too. `require` raises when this run
+    may do nothing more.
     """
 
-    def __init__(self, file: Path, undo: dict[str, Undo]) -> None:
-        self._path = file
+    def __init__(
+        self, kept: MutableMapping[str, str], undo: dict[str, Undo], require: Callable[[], None] = lambda: None
+    ) -> None:
+        self._kept = kept
         self._undo = undo
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._file = file.open("a+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            raise EnvironmentNotReadyError(f"another run holds {file}; let it end first") from error
+        self._require = require
 
     def promise(self, action: str, **arguments: Any) -> str:
         """Write down how to undo what comes next; the entry's id."""
-        entry = {"id": uuid4().hex, "action": action, "arguments": arguments}
-        self._append(entry)
-        return str(entry["id"])
+        self._require()
+        entry_id = f"{max(map(int, self._kept), default=0) + 1:06}"
+        self._kept[entry_id] = json.dumps({"action": action, "arguments": arguments})
+        return entry_id
 
     def undo(self, entry_id: str) -> None:
-        """Undo one entry and strike it out. Raises UndoIncompleteError naming the step that failed."""
-        entry = self.open_entries()[entry_id]
+        """Undo one entry and strike it out, unless that was done. Raises UndoIncompleteError naming what failed."""
         with uninterrupted():
+            entry = self.open_entries().get(entry_id)
+            if entry is None:
+                return
             try:
                 self._undo[entry["action"]](**entry["arguments"])
+                del self._kept[entry_id]
             except Exception as error:
-                raise UndoIncompleteError(f"{_told(entry)}: {error}; noted in {self._path}") from error
-            self._append({"id": entry_id, "done": True})
+                raise UndoIncompleteError(f"{_told(entry)}: {error}; noted in {self._kept}") from error
+
+    def strike(self, entry_id: str) -> None:
+        """Forget what was promised: it is to stay."""
+        del self._kept[entry_id]
 
     @contextmanager
     def promised(self, action: str, **arguments: Any) -> Iterator[None]:
@@ -83,31 +77,7 @@ class Journal:
 
     def open_entries(self) -> dict[str, dict[str, Any]]:
         """Entries that were promised and not struck out, oldest first."""
-        entries: dict[str, dict[str, Any]] = {}
-        for line in self._path.read_text().splitlines():
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                # A run killed while it wrote leaves half a line; what it announced was not begun yet.
-                continue
-            if entry.get("done"):
-                entries.pop(entry["id"], None)
-            else:
-                entries[entry["id"]] = entry
-        return entries
-
-    def close(self) -> None:
-        """Let go; a journal with nothing open is emptied."""
-        if self._file.closed:
-            return
-        if not self.open_entries():
-            self._file.truncate(0)
-        self._file.close()
-
-    def _append(self, entry: dict[str, Any]) -> None:
-        self._file.write("\n" + json.dumps(entry) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        return {entry_id: json.loads(text) for entry_id, text in sorted(self._kept.items())}
 
 
 def _told(entry: dict[str, Any]) -> str:

@@ -28,6 +28,9 @@ class Kubectl:
 
     def run(self, *arguments: str, stdin: str | None = None, timeout_s: float = 30) -> str:
         """What kubectl printed. Raises KubectlError when it fails or takes longer than `timeout_s`."""
+        return self._run(*arguments, stdin=stdin, timeout_s=timeout_s)
+
+    def _run(self, *arguments: str, stdin: str | None = None, timeout_s: float, fine: tuple[int, ...] = (0,)) -> str:
         try:
             # In a group of its own Ctrl-C does not reach it: an undo goes on.
             done = subprocess.run(
@@ -42,9 +45,13 @@ class Kubectl:
         except subprocess.TimeoutExpired as error:
             said = f"; it said {gist(error.stderr.decode(errors='replace'))}" if error.stderr else ""
             raise KubectlError(f"kubectl {' '.join(arguments[:6])}: no answer within {timeout_s} s{said}") from error
-        if done.returncode:
+        if done.returncode not in fine:
             raise KubectlError(f"kubectl {' '.join(arguments[:6])}: {gist(done.stderr) or gist(done.stdout)}")
         return done.stdout
+
+    def diff(self, *arguments: str, timeout_s: float = 30) -> str:
+        """What `kubectl diff` found, empty when nothing differs. Raises KubectlError when it could not look."""
+        return self._run("diff", *arguments, timeout_s=timeout_s, fine=(0, 1))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """A kubectl that stays; its errors come on the same pipe. It dies with this run, also by SIGKILL."""

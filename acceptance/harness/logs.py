@@ -1,6 +1,6 @@
 """Container logs, followed into files from the start of a run, so that a deleted pod's log is kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -9,10 +9,25 @@ import urllib3
 from kubernetes import client
 
 from acceptance.harness.cluster import Cluster
-from acceptance.harness.objects import Pod
+from acceptance.harness.objects import Container, Pod
 
 LOOK_S = 0.5
 SINCE_S = 60
+
+
+def file_of(pod: Pod, container: Container) -> str:
+    """The name of the file that one instance of a container is followed into."""
+    return f"{pod.namespace}_{pod.name}_{container.name}_{container.restarts}.log"
+
+
+def of_the_gone(folder: Path, namespace: str, pods: Iterable[Pod], since: float) -> list[Path]:
+    """Logs of containers of a namespace that are no more, written to since a moment of the wall clock, newest first.
+
+    `pods` are those that are there.
+    """
+    there = {file_of(pod, container) for pod in pods for container in pod.containers.values()}
+    files = {file.stat().st_mtime: file for file in folder.glob(f"{namespace}_*.log") if file.name not in there}
+    return [files[at] for at in sorted(files, reverse=True) if at >= since]
 
 
 class LogFollower:
@@ -52,8 +67,8 @@ class LogFollower:
         for container in pod.containers.values():
             if container.id and container.id not in self._followed:
                 self._followed.add(container.id)
-                name = f"{pod.namespace}_{pod.name}_{container.name}_{container.restarts}.log"
-                Thread(target=self._follow, args=(pod, container.name, self._folder / name), daemon=True).start()
+                file = self._folder / file_of(pod, container)
+                Thread(target=self._follow, args=(pod, container.name, file), daemon=True).start()
 
     def _follow(self, pod: Pod, container: str, file: Path) -> None:
         try:

@@ -110,10 +110,11 @@ def require_beat(timeline: Timeline, name: str, per_second: float, since: float,
     """Raise EnvironmentNotReadyError when much less was seen than was to be: what was missed may have been anything.
 
     Counted is what was seen under a name, and in a state if one is given, from the first time, or since a moment if
-    nothing was, up to another.
+    nothing ever was, up to another: an observer takes a moment to begin.
     """
-    seen = [one.at for one in timeline.of(name, since, until) if not state or one.state == state]
-    lasted_s = until - min(seen, default=since)
+    seen = [one.at for one in timeline.of(name, since) if not state or one.state == state]
+    lasted_s = max(0.0, until - min(seen, default=since))
+    seen = [at for at in seen if at < until]
     due = per_second * lasted_s
     if len(seen) < LEAST_SHARE * due - 1:
         raise EnvironmentNotReadyError(

@@ -1,32 +1,42 @@
 """An overlay applied for the length of a run."""
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from acceptance.harness import system
-from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteError
+from acceptance.harness.errors import EnvironmentNotReadyError
+from acceptance.harness.journal import Journal
 from acceptance.harness.kubectl import Kubectl, KubectlError
 from acceptance.harness.options import OVERLAYS
 
 APPLIED_S = 120
 ROLLED_OUT_S = 300
-REMOVED_S = 180
 Identity = tuple[str, str, str]
 
 
 @contextmanager
-def applied(kubectl: Kubectl, name: str, keep: Callable[[], bool]) -> Iterator[None]:
+def applied(kubectl: Kubectl, journal: Journal, name: str, keep: Callable[[], bool]) -> Iterator[None]:
     """Apply overlays/NAME and wait; at the end remove what this created, unless `keep` says otherwise.
 
-    Objects and namespaces that were there before stay. Raises EnvironmentNotReadyError for one that the cluster
-    refuses, UndoIncompleteError naming what was not removed.
+    Objects and namespaces that were there before stay as they are: an overlay that would change one is refused. Raises
+    EnvironmentNotReadyError for that, and for one that the cluster refuses; UndoIncompleteError naming what was not
+    removed.
     """
     folder = OVERLAYS / name
     with _required(name):
-        before = _existing(kubectl, folder).keys()
+        there = _existing(kubectl, folder)
+        if changed := _changed(kubectl, folder, there):
+            raise EnvironmentNotReadyError(
+                f"overlay {name} would change what is there, and nobody could put it back: {', '.join(changed)}; "
+                "remove that first, or run without --overlay to test it as it is"
+            )
+        new = [one for one in _rendered(kubectl, folder) if _identity(one) not in there]
+    entry = journal.promise("remove", objects=new)
     try:
         with _required(name):
             kubectl.run("apply", "-k", str(folder), timeout_s=APPLIED_S)
@@ -34,8 +44,10 @@ def applied(kubectl: Kubectl, name: str, keep: Callable[[], bool]) -> Iterator[N
             _wait(kubectl, f"deployment/{app}")
         yield
     finally:
-        if not keep():
-            _remove_new(kubectl, folder, before)
+        if keep():
+            journal.strike(entry)
+        else:
+            journal.undo(entry)
 
 
 @contextmanager
@@ -44,18 +56,6 @@ def _required(name: str) -> Iterator[None]:
         yield
     except KubectlError as error:
         raise EnvironmentNotReadyError(f"overlay {name} cannot be applied: {error}") from error
-
-
-def _remove_new(kubectl: Kubectl, folder: Path, before: Collection[Identity]) -> None:
-    left = f"what overlay {folder.name} created"
-    try:
-        new = {identity: one for identity, one in _existing(kubectl, folder).items() if identity not in before}
-        left = ", ".join(" ".join(identity) for identity in new)
-        if new:
-            objects = {"apiVersion": "v1", "kind": "List", "items": list(new.values())}
-            kubectl.run("delete", "--ignore-not-found", "-f", "-", stdin=json.dumps(objects), timeout_s=REMOVED_S)
-    except KubectlError as error:
-        raise UndoIncompleteError(f"not all of this was removed: {left}: {error}") from error
 
 
 def _wait(kubectl: Kubectl, workload: str) -> None:
@@ -68,16 +68,37 @@ def _wait(kubectl: Kubectl, workload: str) -> None:
             raise EnvironmentNotReadyError(str(error)) from error
 
 
-def _existing(kubectl: Kubectl, folder: Path) -> dict[Identity, dict[str, Any]]:
-    """The overlay's objects that are in the cluster, by kind, namespace and name."""
+def _existing(kubectl: Kubectl, folder: Path) -> set[Identity]:
+    """The overlay's objects that are in the cluster."""
     text = kubectl.run("get", "-k", str(folder), "--ignore-not-found", "-o", "json", timeout_s=60)
     found = json.loads(text) if text.strip() else {}
-    items = found.get("items", [found] if found else [])
-    return {
-        (one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"]): {
+    return {_identity(one) for one in found.get("items", [found] if found else [])}
+
+
+def _rendered(kubectl: Kubectl, folder: Path) -> list[dict[str, Any]]:
+    """What names each of the overlay's objects, in the order in which they are applied."""
+    rendered = yaml.safe_load_all(kubectl.run("kustomize", str(folder)))
+    return [
+        {
             "apiVersion": one["apiVersion"],
             "kind": one["kind"],
             "metadata": {key: one["metadata"][key] for key in ("name", "namespace") if key in one["metadata"]},
         }
-        for one in items
-    }
+        for one in rendered
+    ]
+
+
+def _changed(kubectl: Kubectl, folder: Path, there: set[Identity]) -> list[str]:
+    """Which of the objects that are there the overlay would make something else."""
+    told = kubectl.diff("-k", str(folder), timeout_s=60)
+    # diff -u -N /tmp/LIVE-1/apps.v1.Deployment.namespace.name /tmp/MERGED-1/apps.v1.Deployment.namespace.name
+    differing = [line.rpartition("/")[2] for line in told.splitlines() if line.startswith("diff ")]
+    return [
+        " ".join(filter(None, one))
+        for one in sorted(there)
+        if any(file.endswith("." + ".".join(one)) for file in differing)
+    ]
+
+
+def _identity(manifest: dict[str, Any]) -> Identity:
+    return manifest["kind"], manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"]

@@ -1,7 +1,7 @@
 """Replacing the pods of a workload, or doing without them for a time."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from acceptance.harness.cluster import Cluster
@@ -52,7 +52,7 @@ def scaled(
         yield
 
 
-def until_new(cluster: Cluster, workload: Workload, old: set[str], waiting: Waiting, within_s: float) -> None:
+def until_new(cluster: Cluster, workload: Workload, old: Collection[str], waiting: Waiting, within_s: float) -> None:
     """Wait until a workload is ready and none of its old pods, told by uid, is left. Raises UnmetError."""
 
     def with_new_pods_only() -> None:

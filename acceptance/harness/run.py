@@ -1,6 +1,8 @@
 """One run of the suite as pytest sees it: what is collected, how failures read, what is reported, how it ends."""
 
+import os
 import secrets
+import time
 from collections.abc import Callable, Generator
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
@@ -8,10 +10,18 @@ from typing import Any
 
 import pytest
 
-from acceptance.harness import report
+from acceptance.harness import logs, report, system
 from acceptance.harness.artifacts import Artifacts
 from acceptance.harness.diagnostics import explain
-from acceptance.harness.errors import ExitCode, UndoIncompleteError, exit_codes, most_urgent, told
+from acceptance.harness.errors import (
+    ExitCode,
+    UndoIncompleteError,
+    UnsteadyError,
+    exit_codes,
+    leaves,
+    most_urgent,
+    told,
+)
 from acceptance.harness.interruption import terminate_like_interrupt, uninterrupted
 from acceptance.harness.masking import Masking
 from acceptance.harness.options import Options
@@ -109,13 +119,26 @@ class Run:
             codes = exit_codes(call.excinfo.value)
             if ExitCode.UNDO_INCOMPLETE in codes:
                 item.session.shouldstop = told(call.excinfo.value)
+            if any(isinstance(one, UnsteadyError) for one in leaves(call.excinfo.value)):
+                item.session.shouldfail = f"not steady after {result.entry.id}: {told(call.excinfo.value)}"
             self._causes |= codes or {ExitCode.FAILED}
             details = self.artifacts.keep(f"failures/{result.entry.id}-{outcome.when}.txt", str(outcome.longrepr))
-            explanation = explain(call.excinfo.value, result.entry, self._state(), details, self.options.given)
+            state, given = self._state(), self.options.given
+            gone = self._logs_of_the_gone(state, result)
+            explanation = explain(call.excinfo.value, result.entry, state, details, given, gone)
             result.fail(explanation)
             outcome.longrepr = self.masking.mask("\n".join(explanation.lines()))
         result.ran = result.ran or (outcome.when == "call" and outcome.passed)
         return outcome
+
+    def _logs_of_the_gone(self, state: State | None, result: Result) -> tuple[str, ...]:
+        """Where the logs are of containers of ours that ended during a test, as seen from here."""
+        began = time.time() - (time.monotonic() - result.timeline.began)
+        with suppress(Exception):  # the API server may be what is away
+            pods = state.cluster.pods(system.NAMESPACE) if state else []
+            files = logs.of_the_gone(self.folder / "logs", system.NAMESPACE, pods, began)
+            return tuple(os.path.relpath(file) for file in files)
+        return ()
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Remember why a run ended early."""

@@ -82,7 +82,6 @@ def kill_once(
         name = f"writes {number}"
         waiting.until("the steady state", require_back, BACK_S)
         workload = find(cluster, target.namespace, target.name)
-        old = {pod.uid for pod in cluster.pods(target.namespace, workload.selector)}
         with ExitStack() as sending:
             sending.enter_context(load.sending(writes(url, PER_SECOND, audit.prefix, name=name, headers=headers)))
             waiting.through(after_s, f"the moment of kill {number}")
@@ -93,7 +92,7 @@ def kill_once(
                 ledger, ended = load.ledger(name), time.monotonic()
                 audit.settle(ledger, bound("applied_s"))
                 applied_s, absorbed = time.monotonic() - ended, audit.absorbed()
-        until_new(cluster, workload, old, waiting, BACK_S)
+        until_new(cluster, workload, fault.pods, waiting, BACK_S)
         before = [one.invoked for one in ledger.values() if one.invoked < fault.at]
         per_second = len(before) / (fault.at - min(before))
         on_their_way = in_flight(ledger, audit.effects(), fault.at)

@@ -5,9 +5,11 @@ import json
 import os
 import re
 import stat
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -17,6 +19,7 @@ from acceptance.harness import command, overlay
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.environment import require_disk
 from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteError
+from acceptance.harness.journal import Journal
 from acceptance.harness.kubeconfig import private_copy
 from acceptance.harness.kubectl import Kubectl, KubectlError
 
@@ -124,67 +127,81 @@ def test_a_cluster_on_this_machine_is_reached_without_a_proxy(
         assert ("172.18.0.2" in os.environ["NO_PROXY"].split(",")) == is_spared
 
 
-class Applying(Kubectl):
-    """A kubectl whose cluster has the namespace before, and the Deployment only after it was applied."""
+NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "b"}}
+DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "namespace": "b"}}
+SAME = "diff -u -N /tmp/LIVE-1/apps.v1.Deployment.b.a /tmp/MERGED-1/apps.v1.Deployment.b.a\n+ spec: {}"
 
-    @property
-    def done(self) -> list[str]:
-        """What was asked, other than `get`."""
-        asked: list[str] = self.__dict__.setdefault("done_so_far", [])
-        return asked
 
-    @property
-    def refused(self) -> set[str]:
-        """Verbs that fail, once they have done what they can."""
-        verbs: set[str] = self.__dict__.setdefault("refused_verbs", set())
-        return verbs
+@dataclass
+class Applying:
+    """A kubectl whose cluster has the namespace of an overlay, and not its Deployment."""
 
-    def run(self, *arguments: str, stdin: str | None = None, timeout_s: float = 30) -> str:
-        """Answer `get`, remember what else was asked."""
-        verb = arguments[0]
-        if verb != "get":
-            self.done.append(f"{verb} {stdin or ''} {timeout_s:.0f}")
+    differs: str = SAME
+    refused: set[str] = field(default_factory=set)
+    done: list[str] = field(default_factory=list)
+    removed: list[Any] = field(default_factory=list)
+    journal: Journal = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.journal = Journal({}, {"remove": self.remove})
+
+    def run(self, verb: str, *_: str, timeout_s: float = 30) -> str:
+        """Answer what is asked for, remember what is done."""
+        assert timeout_s
         if verb in self.refused:
             raise KubectlError(f"{verb} is refused")
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fastapi-app"}}
-        deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "namespace": "b"}}
-        return json.dumps({"items": [namespace, deployment] if self.done else [namespace]})
+        if verb not in {"get", "kustomize"}:
+            self.done.append(verb)
+        return yaml.safe_dump_all([NAMESPACE, DEPLOYMENT]) if verb == "kustomize" else json.dumps(NAMESPACE)
+
+    def diff(self, *_: str, timeout_s: float) -> str:
+        """What the overlay would change."""
+        assert timeout_s
+        return self.differs
+
+    def remove(self, objects: list[Any]) -> None:
+        """Remember what was removed."""
+        if "remove" in self.refused:
+            raise KubectlError("delete is refused")
+        self.removed += objects
+
+    def applied(self, *, keep: bool = False) -> AbstractContextManager[None]:
+        """The overlay, for the length of a block."""
+        return overlay.applied(cast("Kubectl", self), self.journal, "kind", lambda: keep)
 
 
-@pytest.fixture
-def applying(tmp_path: Path) -> Applying:
-    return Applying(tmp_path, "context")
+@pytest.mark.parametrize(("keep", "removed"), [(False, [DEPLOYMENT]), (True, [])])
+def test_only_what_the_run_created_is_removed(keep: bool, removed: list[Any]) -> None:  # noqa: FBT001 -- data
+    applying = Applying()
+    with applying.applied(keep=keep):
+        assert applying.journal.open_entries()
+    assert applying.removed == removed
+    assert not applying.journal.open_entries()
 
 
-def deleted(kubectl: Applying) -> list[str]:
-    """What was asked to be deleted."""
-    return [one for one in kubectl.done if one.startswith("delete")]
-
-
-@pytest.mark.parametrize(("keep", "deletes"), [(False, 1), (True, 0)])
-def test_only_what_the_run_created_is_removed(applying: Applying, keep: bool, deletes: int) -> None:  # noqa: FBT001 -- data
-    with overlay.applied(applying, "kind", lambda: keep):
-        pass
-    assert len(deleted(applying)) == deletes
-    assert not [one for one in deleted(applying) if "Namespace" in one]
-
-
-def test_what_an_overlay_created_before_it_was_refused_is_removed(applying: Applying) -> None:
-    applying.refused.add("apply")
+def test_what_an_overlay_created_before_it_was_refused_is_removed() -> None:
+    applying = Applying(refused={"apply"})
     with pytest.raises(EnvironmentNotReadyError, match="apply is refused"):
-        overlay.applied(applying, "kind", lambda: False).__enter__()
-    assert "Deployment" in deleted(applying)[0]
+        applying.applied().__enter__()
+    assert applying.removed == [DEPLOYMENT]
 
 
-def test_an_overlay_that_cannot_be_looked_up_is_the_environments_fault(applying: Applying) -> None:
-    applying.refused.add("get")
+def test_an_overlay_that_would_change_what_is_there_is_refused() -> None:
+    applying = Applying(differs=SAME.replace("apps.v1.Deployment.b.a", "v1.Namespace..b"))
+    with pytest.raises(EnvironmentNotReadyError, match=r"would change what is there.*: Namespace b;"):
+        applying.applied().__enter__()
+    assert applying.done == []
+
+
+def test_an_overlay_that_cannot_be_looked_up_is_the_environments_fault() -> None:
     with pytest.raises(EnvironmentNotReadyError, match="get is refused"):
-        overlay.applied(applying, "kind", lambda: False).__enter__()
+        Applying(refused={"get"}).applied().__enter__()
 
 
-def test_what_could_not_be_removed_is_named(applying: Applying) -> None:
-    with pytest.raises(UndoIncompleteError, match="Deployment b a"), overlay.applied(applying, "kind", lambda: False):
-        applying.refused.add("delete")
+def test_what_could_not_be_removed_is_named() -> None:
+    applying = Applying(refused={"remove"})
+    with pytest.raises(UndoIncompleteError, match=r"'name': 'a'.*delete is refused"), applying.applied():
+        pass
 
 
 def nodes(answer: str) -> Cluster:
@@ -198,14 +215,14 @@ def test_a_node_out_of_disk_is_named() -> None:
         require_disk(nodes("one False\nthree True\n"))
 
 
-def test_who_may_not_look_at_nodes_may_run_the_suite(applying: Applying, monkeypatch: pytest.MonkeyPatch) -> None:
-    applying.refused.add("get")
+def test_who_may_not_look_at_nodes_may_run_the_suite() -> None:
+    said = 'Error from server (Forbidden): nodes is forbidden: User "a" cannot list resource "nodes"'
+
+    def refuse(*_: object) -> str:
+        raise KubectlError(said)
+
+    cluster = cast("Cluster", SimpleNamespace(kubectl=SimpleNamespace(run=refuse)))
+    require_disk(cluster)
+    said = "get is refused"
     with pytest.raises(EnvironmentNotReadyError, match="nodes cannot be listed: get is refused"):
-        require_disk(Cluster(applying))
-    forbidden = 'Error from server (Forbidden): nodes is forbidden: User "a" cannot list resource "nodes"'
-
-    def refuse(*_: object, **__: object) -> str:
-        raise KubectlError(forbidden)
-
-    monkeypatch.setattr(Applying, "run", refuse)
-    require_disk(Cluster(applying))
+        require_disk(cluster)

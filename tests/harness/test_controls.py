@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -141,24 +141,22 @@ def objects() -> Objects:
     return Objects()
 
 
-def journal_of(objects: Objects, folder: Path) -> Journal:
-    return Journal(folder / "journal.jsonl", undo_table(objects.as_kubectl()))
+def journal_of(objects: Objects, kept: dict[str, str]) -> Journal:
+    return Journal(kept, undo_table(objects.as_kubectl()))
 
 
-def test_what_a_control_broke_is_put_back_and_rolled_out_last(objects: Objects, tmp_path: Path) -> None:
-    with closing(journal_of(objects, tmp_path)) as journal:
-        with broken(objects.as_kubectl(), journal, BREAKING):
-            assert objects.done == ["break"]
-        assert journal.open_entries() == {}
+def test_what_a_control_broke_is_put_back_and_rolled_out_last(objects: Objects) -> None:
+    journal = journal_of(objects, {})
+    with broken(objects.as_kubectl(), journal, BREAKING):
+        assert objects.done == ["break"]
+    assert journal.open_entries() == {}
     assert objects.done == ["break", *PUT_BACK]
 
 
-def test_what_killed_controls_left_broken_is_put_back_by_the_next(objects: Objects, tmp_path: Path) -> None:
-    journal = journal_of(objects, tmp_path)
-    with broken(objects.as_kubectl(), journal, BREAKING):
-        journal.close()
-        with closing(journal_of(objects, tmp_path)) as following:
-            following.undo_all()
+def test_what_killed_controls_left_broken_is_put_back_by_the_next(objects: Objects) -> None:
+    kept: dict[str, str] = {}
+    with broken(objects.as_kubectl(), journal_of(objects, kept), BREAKING):
+        journal_of(objects, kept).undo_all()
         assert objects.done == ["break", *PUT_BACK]
 
 
@@ -247,18 +245,22 @@ def test_a_run_that_could_not_undo_is_told_so_also_when_it_was_interrupted(
     ("error", "code"), [(UndoIncompleteError("scale kafka"), 11), (KeyboardInterrupt(), 2), (None, 1)]
 )
 def test_the_exit_code_tells_how_the_controls_ended(
-    objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException | None, code: int
+    objects: Objects, monkeypatch: pytest.MonkeyPatch, error: BaseException | None, code: int
 ) -> None:
     @contextmanager
     def copied(*_: object) -> Iterator[Objects]:
         yield objects
+
+    @contextmanager
+    def held(*_: object) -> Iterator[Journal]:
+        yield journal_of(objects, {})
 
     def run(*_: str) -> dict[str, Any]:
         if error:
             raise error
         return seen(n4="passed")
 
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(program, "held", held)
     monkeypatch.setattr(program, "private_copy", copied)
     monkeypatch.setattr(program, "terminate_like_interrupt", lambda: None)
     monkeypatch.setattr(program, "load", lambda: {"a": BREAKING})
@@ -267,12 +269,12 @@ def test_the_exit_code_tells_how_the_controls_ended(
     assert objects.done == ["break", *PUT_BACK]
 
 
-def test_what_cannot_be_put_back_stays_noted(objects: Objects, tmp_path: Path) -> None:
+def test_what_cannot_be_put_back_stays_noted(objects: Objects) -> None:
     objects.fails = "restart"
-    with closing(journal_of(objects, tmp_path)) as journal:
-        with (
-            pytest.raises(UndoIncompleteError, match="the cluster is away"),
-            broken(objects.as_kubectl(), journal, BREAKING),
-        ):
-            pass
-        assert [one["action"] for one in journal.open_entries().values()] == ["roll out"]
+    journal = journal_of(objects, {})
+    with (
+        pytest.raises(UndoIncompleteError, match="the cluster is away"),
+        broken(objects.as_kubectl(), journal, BREAKING),
+    ):
+        pass
+    assert [one["action"] for one in journal.open_entries().values()] == ["roll out"]

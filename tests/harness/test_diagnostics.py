@@ -1,8 +1,11 @@
 """A failure tells how to see it again."""
 
+import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -12,7 +15,9 @@ from acceptance.harness.catalogue import ENTRIES, TIERS, Entry
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.diagnostics import explain
 from acceptance.harness.errors import UnmetError
+from acceptance.harness.logs import file_of, of_the_gone
 from acceptance.harness.state import State
+from tests.harness.fakes import POD
 
 ONE_OF_EACH_TIER = [next(one for one in ENTRIES.values() if one.tier == tier) for tier in TIERS]
 
@@ -24,6 +29,20 @@ def test_the_command_to_run_an_entry_again_runs_it(entry: Entry) -> None:
     plan = subprocess.run(command, capture_output=True, text=True, check=True)
     assert entry.id in plan.stdout
     assert "1 in all" in plan.stdout
+
+
+def test_of_containers_that_are_no_more_the_logs_of_a_moment_are_named(tmp_path: Path) -> None:
+    restarted = replace(POD, containers={"fastapi": replace(POD.containers["fastapi"], restarts=1)})
+    now, before = file_of(restarted, restarted.containers["fastapi"]), file_of(POD, POD.containers["fastapi"])
+    written = {before: 200, now: 201, "fastapi-app_old_fastapi_0.log": 300, "kafka_kafka-0_kafka_0.log": 300,
+               "fastapi-app_older_fastapi_0.log": 50}  # fmt: skip
+    for name, at in written.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (at, at))
+    found = of_the_gone(tmp_path, "fastapi-app", [restarted], since=100)
+    assert [file.name for file in found] == ["fastapi-app_old_fastapi_0.log", before]
+    told = explain(UnmetError("this", "that"), ONE_OF_EACH_TIER[0], None, "", gone=tuple(map(str, found)))
+    assert any(before in line for line in told.lines())
 
 
 def test_what_to_look_at_is_on_the_cluster_of_the_run() -> None:

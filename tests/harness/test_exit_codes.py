@@ -197,6 +197,32 @@ def test_a_failure_explains_itself_in_ten_lines_and_in_junit(suite: Suite) -> No
     assert {one.attrib["name"] for one in report.iterfind(".//property")} == {"retries"}
 
 
+UNSTEADY = """
+import pytest
+from acceptance.harness.catalogue import proves
+from acceptance.harness.errors import UnsteadyError
+
+@pytest.fixture
+def broken():
+    yield
+    raise UnsteadyError("the steady state", "/ready answers 503")
+
+@proves("criterion-4-health")
+def test_one(entry, broken):
+    {one}
+
+@proves("criterion-5-ready")
+def test_another(entry):
+    {another}
+"""
+
+
+def test_nothing_is_tried_on_a_system_that_a_fault_has_left_unsteady(suite: Suite) -> None:
+    assert suite.run(template=UNSTEADY, another=SIGNALLED.format("another-ran")) == 1
+    assert "not steady after criterion-4-health: expected the steady state; seen /ready answers 503" in suite.output
+    assert not (suite.folder / "another-ran").exists()
+
+
 BOUNDED = """
 import pytest
 from acceptance.harness.catalogue import proves

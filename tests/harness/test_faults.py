@@ -1,9 +1,8 @@
 """Faults: only from a steady state, only on what may be hit, seen to bite, and undone whatever happens."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pytest
 
@@ -78,7 +77,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 @contextmanager
-def injecting(world: World, folder: Path, *, steady: bool = True) -> Iterator[Faults]:
+def injecting(world: World, *, steady: bool = True) -> Iterator[Faults]:
     def require_steady() -> None:
         if not steady:
             raise UnmetError("the steady state", "/ready answers 503")
@@ -87,24 +86,24 @@ def injecting(world: World, folder: Path, *, steady: bool = True) -> Iterator[Fa
         world.signal(node + container, "CONT")
 
     undo: dict[str, Undo] = {"scale": world.scale, "continue": resume}
-    with closing(Journal(folder / "journal.jsonl", undo)) as journal:
-        yield Faults(world.as_cluster(), journal, Waiting(), require_steady)
-        assert journal.open_entries() == {}
+    journal = Journal({}, undo)
+    yield Faults(world.as_cluster(), journal, Waiting(), require_steady)
+    assert journal.open_entries() == {}
 
 
-def test_killed_is_stopped_scaled_away_killed_and_scaled_back(world: World, tmp_path: Path) -> None:
+def test_killed_is_stopped_scaled_away_killed_and_scaled_back(world: World) -> None:
     timeline = Timeline()
-    with injecting(world, tmp_path) as faults, faults.killed(TARGET, timeline, lasts_s=0.2) as fault:
+    with injecting(world) as faults, faults.killed(TARGET, timeline, lasts_s=0.2) as fault:
         assert world.done == ["STOP", "scale kafka/kafka 0", "KILL", "CONT"]
     assert world.done[-1] == "scale kafka/kafka 1"
     assert fault.undone - fault.at >= 0.2
     assert [one.state.split(":")[0] for one in timeline.of("fault")] == ["killed", "undone"]
 
 
-def test_a_node_that_cannot_be_entered_leaves_forced_deletion(world: World, tmp_path: Path) -> None:
+def test_a_node_that_cannot_be_entered_leaves_forced_deletion(world: World) -> None:
     world.entered = False
     timeline = Timeline()
-    with injecting(world, tmp_path) as faults, faults.killed(TARGET, timeline, lasts_s=0):
+    with injecting(world) as faults, faults.killed(TARGET, timeline, lasts_s=0):
         assert world.done == ["scale kafka/kafka 0", "delete kafka-0 0"]
     assert "the node cannot be entered" in timeline.of("fault")[0].state
 
@@ -113,10 +112,10 @@ SECOND = replace(BROKER, name="kafka-1", uid="2")
 
 
 @pytest.mark.parametrize(("target", "stopped"), [(replace(TARGET, every=True), 2), (TARGET, 1)])
-def test_of_several_pods_it_hits_every_one_or_one(world: World, tmp_path: Path, target: Target, stopped: int) -> None:
+def test_of_several_pods_it_hits_every_one_or_one(world: World, target: Target, stopped: int) -> None:
     world.all_workloads = [replace(KAFKA, desired=2, ready=2, updated=2)]
     world.all_pods = {KAFKA.selector: [BROKER, SECOND], "": [BROKER, SECOND]}
-    with injecting(world, tmp_path) as faults:
+    with injecting(world) as faults:
         with faults.killed(target, Timeline(), lasts_s=0):
             assert (world.done.count("STOP"), world.done.count("KILL"), world.done.count("CONT")) == (stopped,) * 3
         assert world.done[-1] == "scale kafka/kafka 2"
@@ -127,22 +126,22 @@ def test_of_several_pods_it_hits_every_one_or_one(world: World, tmp_path: Path, 
 
 
 @pytest.mark.parametrize("error", [AssertionError, Interrupted])
-def test_it_is_undone_whatever_happens(world: World, tmp_path: Path, error: type[BaseException]) -> None:
-    with pytest.raises(error), injecting(world, tmp_path) as faults, faults.frozen(TARGET, Timeline(), lasts_s=60):
+def test_it_is_undone_whatever_happens(world: World, error: type[BaseException]) -> None:
+    with pytest.raises(error), injecting(world) as faults, faults.frozen(TARGET, Timeline(), lasts_s=60):
         raise error
     assert world.done == ["STOP", "STOP", "CONT"]
 
 
-def test_nothing_is_broken_while_the_steady_state_does_not_hold(world: World, tmp_path: Path) -> None:
-    with injecting(world, tmp_path, steady=False) as faults:
+def test_nothing_is_broken_while_the_steady_state_does_not_hold(world: World) -> None:
+    with injecting(world, steady=False) as faults:
         with pytest.raises(UnmetError, match="/ready answers 503"), faults.killed(TARGET, Timeline()):
             pass
         assert world.done == []
 
 
-def test_what_is_not_ours_is_not_hit_unless_it_is_named(world: World, tmp_path: Path) -> None:
+def test_what_is_not_ours_is_not_hit_unless_it_is_named(world: World) -> None:
     world.all_workloads = [replace(KAFKA, labels={})]
-    with injecting(world, tmp_path) as faults:
+    with injecting(world) as faults:
         with (
             pytest.raises(EnvironmentNotReadyError, match="--fault-backends kafka/kafka"),
             faults.killed(TARGET, Timeline()),
@@ -156,27 +155,27 @@ def test_what_is_not_ours_is_not_hit_unless_it_is_named(world: World, tmp_path: 
             assert world.done
 
 
-def test_a_fault_that_does_not_bite_is_no_pass(world: World, tmp_path: Path) -> None:
+def test_a_fault_that_does_not_bite_is_no_pass(world: World) -> None:
     world.states_seen = {7: "T", 8: "S"}
-    with injecting(world, tmp_path) as faults:
+    with injecting(world) as faults:
         bite = pytest.raises(EnvironmentNotReadyError, match=r"did not bite.*8: 'S'")
         with bite, faults.frozen(TARGET, Timeline(), lasts_s=0):
             pass
     assert world.done[-1] == "CONT"
 
 
-def test_a_process_that_ended_as_everything_was_stopped_counts_as_stopped(world: World, tmp_path: Path) -> None:
+def test_a_process_that_ended_as_everything_was_stopped_counts_as_stopped(world: World) -> None:
     world.states_seen = {7: "T", 8: "Z"}
-    with injecting(world, tmp_path) as faults, faults.frozen(TARGET, Timeline(), lasts_s=0):
+    with injecting(world) as faults, faults.frozen(TARGET, Timeline(), lasts_s=0):
         assert world.done[-1] == "STOP"
 
 
-def test_a_query_that_is_still_answered_is_no_freeze(world: World, tmp_path: Path) -> None:
+def test_a_query_that_is_still_answered_is_no_freeze(world: World) -> None:
     @contextmanager
     def answering() -> Iterator[object]:
         yield lambda: "a query on an open connection answered 1"
 
-    with injecting(world, tmp_path) as faults:
+    with injecting(world) as faults:
         faults.proofs = {TARGET: answering}  # type: ignore[dict-item]  # it yields what a proof yields
         bite = pytest.raises(EnvironmentNotReadyError, match="open connection answered")
         with bite, faults.frozen(TARGET, Timeline(), lasts_s=0):
@@ -184,9 +183,9 @@ def test_a_query_that_is_still_answered_is_no_freeze(world: World, tmp_path: Pat
     assert world.done[-1] == "CONT"
 
 
-def test_freezing_needs_the_node(world: World, tmp_path: Path) -> None:
+def test_freezing_needs_the_node(world: World) -> None:
     world.entered = False
-    with injecting(world, tmp_path) as faults:
+    with injecting(world) as faults:
         with pytest.raises(EnvironmentNotReadyError, match="cannot be entered"), faults.frozen(TARGET, Timeline()):
             pass
         assert world.done == []

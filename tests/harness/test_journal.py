@@ -1,9 +1,7 @@
 """The write-ahead journal: nothing that was promised is forgotten."""
 
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
-from pathlib import Path
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import cast
 
@@ -21,8 +19,9 @@ Opened = Callable[[], Journal]
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "journal.jsonl"
+def kept() -> dict[str, str]:
+    """What the cluster keeps."""
+    return {}
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def undone() -> list[str]:
 
 
 @pytest.fixture
-def opened(file: Path, undone: list[str]) -> Iterator[Opened]:
+def opened(kept: dict[str, str], undone: list[str]) -> Opened:
     """Opens the journal, as each run does; a step named `fail` cannot be undone."""
 
     def scale(name: str) -> None:
@@ -39,15 +38,13 @@ def opened(file: Path, undone: list[str]) -> Iterator[Opened]:
             raise RuntimeError("the cluster is away")
         undone.append(name)
 
-    with ExitStack() as stack:
-        yield lambda: stack.enter_context(closing(Journal(file, {"scale": scale})))
+    return lambda: Journal(kept, {"scale": scale})
 
 
 def test_what_a_killed_run_left_is_undone_by_the_next_newest_first(opened: Opened, undone: list[str]) -> None:
     killed = opened()
     killed.promise("scale", name="kafka")
     killed.promise("scale", name="postgres")
-    killed.close()
 
     following = opened()
     assert len(following.undo_all()) == 2
@@ -62,13 +59,38 @@ def test_an_entry_that_was_undone_is_not_undone_again(opened: Opened, undone: li
     assert undone == ["kafka"]
 
 
-def test_a_half_written_line_is_no_obstacle(opened: Opened, file: Path, undone: list[str]) -> None:
-    file.parent.mkdir()
-    file.write_text('{"id": "1", "action": "scale", "arguments": {"name": "kafka"}}\n{"id": "2", "acti')
+def test_many_entries_are_undone_newest_first(opened: Opened, undone: list[str]) -> None:
     journal = opened()
-    journal.promise("scale", name="postgres")
+    names = [str(number) for number in range(12)]
+    for name in names:
+        journal.promise("scale", name=name)
     journal.undo_all()
-    assert undone == ["postgres", "kafka"]
+    assert undone == names[::-1]
+
+
+def test_what_is_to_stay_is_not_undone(opened: Opened, undone: list[str]) -> None:
+    journal = opened()
+    journal.strike(journal.promise("scale", name="kafka"))
+    assert journal.undo_all() == undone == []
+
+
+def test_who_has_lost_the_cluster_begins_nothing_and_undoes_all(kept: dict[str, str]) -> None:
+    undone, lost = list[str](), list[str]()
+
+    def require() -> None:
+        if lost:
+            raise EnvironmentNotReadyError(lost[0])
+
+    def scale(name: str) -> None:
+        undone.append(name)
+
+    journal = Journal(kept, {"scale": scale}, require)
+    journal.promise("scale", name="kafka")
+    lost.append("another took it")
+    with pytest.raises(EnvironmentNotReadyError, match="another took it"):
+        journal.promise("scale", name="postgres")
+    journal.undo_all()
+    assert undone == ["kafka"]
 
 
 def test_one_step_that_fails_keeps_no_other_from_being_undone(opened: Opened, undone: list[str]) -> None:
@@ -81,34 +103,34 @@ def test_one_step_that_fails_keeps_no_other_from_being_undone(opened: Opened, un
     assert len(journal.open_entries()) == 1
 
 
-def test_a_signal_waits_until_an_undo_is_over(file: Path) -> None:
+def test_a_signal_waits_until_an_undo_is_over() -> None:
     steps: list[str] = []
 
     def slow() -> None:
         signal.raise_signal(signal.SIGINT)
         steps.append("undone")
 
-    with closing(Journal(file, {"slow": slow})) as journal:
-        entry = journal.promise("slow")
-        with pytest.raises(KeyboardInterrupt):
-            journal.undo(entry)
-        assert steps == ["undone"]
-        assert journal.open_entries() == {}
+    journal = Journal({}, {"slow": slow})
+    entry = journal.promise("slow")
+    with pytest.raises(KeyboardInterrupt):
+        journal.undo(entry)
+    assert steps == ["undone"]
+    assert journal.open_entries() == {}
 
 
-def test_a_signal_waits_until_the_block_around_an_undo_is_over_too(file: Path) -> None:
+def test_a_signal_waits_until_the_block_around_an_undo_is_over_too() -> None:
     steps: list[str] = []
 
     def interrupted() -> None:
         signal.raise_signal(signal.SIGINT)
         steps.append("undone")
 
-    with closing(Journal(file, {"interrupted": interrupted})) as journal:
-        for _ in range(2):
-            journal.promise("interrupted")
-        with pytest.raises(KeyboardInterrupt), uninterrupted():
-            journal.undo_all()
-        assert steps == ["undone", "undone"]
+    journal = Journal({}, {"interrupted": interrupted})
+    for _ in range(2):
+        journal.promise("interrupted")
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        journal.undo_all()
+    assert steps == ["undone", "undone"]
 
 
 def test_a_signal_that_whoever_started_the_run_has_it_ignore_stays_ignored() -> None:
@@ -149,30 +171,22 @@ def test_a_statement_is_undone_inside_the_pod_of_the_database() -> None:
     assert ask == "--command=SELECT 1"
 
 
-def test_a_signal_waits_until_everything_is_undone(file: Path) -> None:
+def test_a_signal_waits_until_everything_is_undone() -> None:
     steps: list[str] = []
 
     def slow(name: str) -> None:
         signal.raise_signal(signal.SIGINT)
         steps.append(name)
 
-    with closing(Journal(file, {"slow": slow})) as journal:
-        journal.promise("slow", name="kafka")
-        journal.promise("slow", name="postgres")
-        with pytest.raises(KeyboardInterrupt):
-            journal.undo_all()
-        assert steps == ["postgres", "kafka"]
+    journal = Journal({}, {"slow": slow})
+    journal.promise("slow", name="kafka")
+    journal.promise("slow", name="postgres")
+    with pytest.raises(KeyboardInterrupt):
+        journal.undo_all()
+    assert steps == ["postgres", "kafka"]
 
 
 def test_what_was_undone_is_told_in_a_line(opened: Opened) -> None:
     journal = opened()
     journal.promise("scale", name="kafka" * 100)
     assert [len(one) for one in journal.undo_all()] == [WIDTH]
-
-
-def test_two_runs_never_share_a_cluster(opened: Opened) -> None:
-    first = opened()
-    with pytest.raises(EnvironmentNotReadyError, match="another run"):
-        opened()
-    first.close()
-    opened()

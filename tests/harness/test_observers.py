@@ -140,3 +140,9 @@ def test_four_fifths_of_what_is_due_have_to_be_seen(
     timeline.seen = [Seen(1000 + 10 * number / seen, "ready", "ab"[number % 2]) for number in range(seen)]
     with verdict:
         require_beat(timeline, "ready", 10, since=1000, until=1010, state=state)
+
+
+def test_what_ended_before_an_observer_had_begun_is_not_held_against_it() -> None:
+    timeline = Timeline()
+    timeline.seen = [Seen(1000.5 + number / 10, "ready", "200") for number in range(20)]
+    require_beat(timeline, "ready", 10, since=1000, until=1000.3)
