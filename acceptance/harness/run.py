@@ -143,7 +143,8 @@ class Run:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Remember why a run ended early."""
         self._stopped = str(excinfo.value) or excinfo.typename
-        self.show("interrupted: undoing what is open; a second signal waits for that")
+        if not isinstance(excinfo.value, pytest.exit.Exception):
+            self.show("interrupted: undoing what is open; a second signal waits for that")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, None, None]:
