@@ -32,6 +32,14 @@ class Database:
         rows = self.rows(query, *arguments, timeout_s=timeout_s)
         return rows[0][0] if rows else None
 
+    def accepts(self, password: str) -> bool:
+        """Whether PostgreSQL takes something for the password."""
+        other = Database(self._forward, lambda: password, self._user, self._name)
+        try:
+            return bool(other.value("SELECT 1") == 1)
+        except asyncpg.InvalidAuthorizationSpecificationError:
+            return False
+
     @contextmanager
     def table(self, name: str) -> Iterator[None]:
         """An empty table, for as long as the block lasts."""

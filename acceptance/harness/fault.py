@@ -17,8 +17,10 @@ from acceptance.harness.kubectl import KubectlError
 from acceptance.harness.node import Node
 from acceptance.harness.objects import Workload
 from acceptance.harness.timeline import Timeline
+from cluster.paths import CHECKOUT
 
 REMOVED_S = 180
+LEAVING = "jsonpath={.items[?(@.metadata.deletionTimestamp)].metadata.name}"
 PART_OF = ("app.kubernetes.io/part-of", "fastapi-dapr-agent")
 
 
@@ -88,6 +90,7 @@ def undo_table(cluster: Cluster) -> dict[str, Undo]:
         "annotate": _if_there(cluster.annotate_pods),
         "delete secret": cluster.delete_secret,
         "remove": partial(_remove, cluster),
+        "apply": partial(_apply, cluster),
     }
 
 
@@ -101,6 +104,15 @@ def _remove(cluster: Cluster, *, objects: list[dict[str, Any]]) -> None:
     """Delete objects, and wait until they are gone; those that are gone already are fine."""
     listed = {"apiVersion": "v1", "kind": "List", "items": objects}
     cluster.kubectl.run("delete", "--ignore-not-found", "-f", "-", stdin=json.dumps(listed), timeout_s=REMOVED_S)
+
+
+def _apply(cluster: Cluster, *, overlay: str) -> None:
+    """Apply an overlay, once a namespace that is being deleted is gone."""
+    for namespace in cluster.kubectl.run("get", "namespaces", "-o", LEAVING).split():
+        cluster.kubectl.run(
+            "wait", "--for=delete", f"namespace/{namespace}", f"--timeout={REMOVED_S}s", timeout_s=REMOVED_S + 5
+        )
+    cluster.kubectl.run("apply", "-k", str(CHECKOUT / "overlays" / overlay), timeout_s=REMOVED_S)
 
 
 def _if_there(undo: Undo) -> Undo:

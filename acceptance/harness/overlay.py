@@ -19,6 +19,20 @@ ROLLED_OUT_S = 300
 Identity = tuple[str, str, str]
 
 
+OF_MAKE_UP = {"kind-fastapi-dapr-agent": "kind", "fastapi-dapr-agent": "minikube"}
+
+
+def deployed(context: str, named: str | None) -> str:
+    """The overlay that is deployed: what was named, or of the cluster of `make up` its own.
+
+    Raises EnvironmentNotReadyError when nobody knows.
+    """
+    name = named or OF_MAKE_UP.get(context)
+    if not name:
+        raise EnvironmentNotReadyError("nobody said which overlay is deployed here: --overlay NAME does")
+    return name
+
+
 @contextmanager
 def applied(kubectl: Kubectl, journal: Journal, name: str, keep: Callable[[], bool]) -> Iterator[None]:
     """Apply overlays/NAME and wait; at the end remove what this created, unless `keep` says otherwise.

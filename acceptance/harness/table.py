@@ -1,22 +1,35 @@
-"""`python -m acceptance.harness.table`: puts the criteria and scenarios as a table into the page about the suite."""
+"""`python -m acceptance.harness.table`: puts tables into docs/ that are made of the suite's data."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+from acceptance.harness import playbook
 from acceptance.harness.catalogue import ENTRIES, Entry
 
-ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs/acceptance.md"
-BEGIN = "<!-- criteria: made by `python -m acceptance.harness.table` -->"
-END = "<!-- criteria end -->"
+DOCS = Path(__file__).parents[2] / "docs"
+MADE_BY = "made by `python -m acceptance.harness.table`"
 
 
-def with_table(page: str) -> str:
+def with_table(page: Path) -> str:
     """The page with what is between its two markers made anew."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    name, table = TABLES[page]
+    begin, end = f"<!-- {name}: {MADE_BY} -->", f"<!-- {name} end -->"
+    before, _, rest = page.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    return before + "\n".join([begin, *table(), end]) + after
+
+
+def criteria() -> list[str]:
+    """Every criterion and scenario."""
     head = ["| id | title | what is checked | bounds | tier |", "|---|---|---|---|---|"]
-    rows = [_row(entry) for entry in ENTRIES.values()]
-    return before + "\n".join([BEGIN, *head, *rows, END]) + after
+    return [*head, *map(_row, ENTRIES.values())]
+
+
+def exceptions() -> list[str]:
+    """What the playbook has people type, and what is typed here instead."""
+    told = [one for one in playbook.load() if one.instead]
+    rows = [f"| `{_cell(one.typed)}` | `{_cell(one.instead)}` | {one.why} |" for one in told]
+    return ["| typed there | here | for |", "|---|---|---|", *rows]
 
 
 def _row(entry: Entry) -> str:
@@ -24,5 +37,15 @@ def _row(entry: Entry) -> str:
     return f"| `{entry.id}` | {entry.title} | {entry.checks} | {bounds} | {entry.tier} |"
 
 
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+TABLES: dict[Path, tuple[str, Callable[[], list[str]]]] = {
+    DOCS / "acceptance.md": ("criteria", criteria),
+    DOCS / "migration.md": ("exceptions", exceptions),
+}
+
 if __name__ == "__main__":
-    PAGE.write_text(with_table(PAGE.read_text()))
+    for file in TABLES:
+        file.write_text(with_table(file))
