@@ -64,4 +64,5 @@ def _told(cluster: Cluster, statement: str) -> dict[str, str]:
     target = system.POSTGRES
     require_allowed(find(cluster, target.namespace, target.name), frozenset())
     name = system.component_metadata(cluster, system.STATESTORE).get("database", "postgres")
-    return {**vars(target), "database": name, "statement": statement}
+    there = {"namespace": target.namespace, "name": target.name, "container": target.container}
+    return {**there, "database": name, "statement": statement}

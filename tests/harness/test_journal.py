@@ -8,12 +8,15 @@ from typing import cast
 import pytest
 from kubernetes import client
 
+from acceptance.harness import schema
 from acceptance.harness.cluster import Cluster
+from acceptance.harness.database import Database
 from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteError
 from acceptance.harness.fault import undo_table
 from acceptance.harness.interruption import uninterrupted
 from acceptance.harness.journal import WIDTH, Journal
 from acceptance.harness.kubectl import KubectlError
+from tests.harness.fakes import Data
 
 Opened = Callable[[], Journal]
 
@@ -158,17 +161,21 @@ def test_what_is_gone_needs_no_undo() -> None:
         table["create"]()
 
 
-def test_a_statement_is_undone_inside_the_pod_of_the_database() -> None:
+def test_a_statement_is_undone_inside_the_pod_of_the_database(kept: dict[str, str]) -> None:
     ran: list[tuple[str, ...]] = []
     kubectl = SimpleNamespace(run=lambda *arguments: ran.append(arguments))
     others = dict.fromkeys(("scale", "patch", "create", "delete_pod", "execute", "annotate_pods", "delete_secret"))
-    cluster = SimpleNamespace(kubectl=kubectl, **others)
-    target = {"namespace": "postgres", "name": "postgres-postgresql", "container": "postgresql"}
-    undo_table(cast("Cluster", cluster))["query"](**target, database="agent", statement="SELECT 1")
+    state = {"spec": {"metadata": [{"name": "database", "value": "agent"}]}}
+    here = Data(components={"postgres-statestore": state})
+    read = {"workloads": here.workloads, "dapr_resources": here.dapr_resources}
+    cluster = cast("Cluster", SimpleNamespace(kubectl=kubectl, **read, **others))
+    database = cast("Database", SimpleNamespace(rows=lambda _: None))
+    with schema.without_room(cluster, database, Journal(kept, undo_table(cluster)), "a key"):
+        assert kept
     ((*pod, ask),) = ran
     assert pod[:6] == ["-n", "postgres", "exec", "statefulset/postgres-postgresql", "-c", "postgresql"]
     assert "--dbname=agent" in pod
-    assert ask == "--command=SELECT 1"
+    assert ask == f"--command={schema.REFUSE_NO_MORE}"
 
 
 def test_a_signal_waits_until_everything_is_undone() -> None:
