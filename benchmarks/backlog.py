@@ -23,8 +23,7 @@ from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import PORT, Database
 from acceptance.harness.environment import opened
 from acceptance.harness.errors import NotYetError
-from acceptance.harness.fault import undo_table
-from acceptance.harness.journal import Journal, default_file
+from acceptance.harness.journal import Journal
 from acceptance.harness.options import Options
 from acceptance.harness.reach import Reach
 from acceptance.harness.record import Record, cloud_event
@@ -32,7 +31,6 @@ from acceptance.harness.restart import scaled
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
-from acceptance.harness.workload import find
 
 OPTIONS = Options("auto", None, None, "never", ("default",), 1, frozenset(), seed=0, plan=False)
 PROGRAM = str(Path(__file__).with_name("plain_consumer"))
@@ -115,8 +113,7 @@ class Benchmark:
 
     @contextmanager
     def _pod(self) -> Iterator[Toolbox]:
-        image = find(self.cluster, system.NAMESPACE, system.AGENT).image
-        pod = ConsumerPod(self.cluster, self.waiting, system.NAMESPACE, f"benchmark-{self.run}", image)
+        pod = ConsumerPod(self.cluster, self.waiting, system.NAMESPACE, f"benchmark-{self.run}", system.AGENT)
         entry = self.journal.promise("replace", namespace=system.NAMESPACE, name=pod.name)
         try:
             pod.start()
@@ -127,17 +124,18 @@ class Benchmark:
 
 def compare(events: int) -> int:
     """Run both and print events a second of each; 1 unless both applied all events once."""
-    with opened(OPTIONS, lambda: False) as cluster, closing(Reach(cluster)) as reach:
-        uid = cluster.kubectl.run("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
+    run, waiting = uuid4().hex[:8], Waiting()
+    with (
+        opened(OPTIONS, f"benchmark {run}", waiting, lambda: False) as environment,
+        closing(Reach(cluster := environment.cluster)) as reach,
+    ):
         state = system.component_metadata(cluster, system.STATESTORE)
         forward = reach.forward(system.POSTGRES.namespace, system.POSTGRES.name, PORT)
         password = partial(cluster.secret, system.NAMESPACE, "postgres-credentials", "password")
         database = Database(forward, password, state["user"], state["database"])
-        with closing(Journal(default_file(uid), undo_table(cluster))) as journal:
-            journal.undo_all()
-            benchmark = Benchmark(cluster, journal, Waiting(), uuid4().hex[:8], events)
-            benchmark.plain()
-            benchmark.agents(database)
+        benchmark = Benchmark(cluster, environment.journal, waiting, run, events)
+        benchmark.plain()
+        benchmark.agents(database)
         found = {
             "agent": benchmark.applied(database, "public"),
             "plain aiokafka + asyncpg": benchmark.applied(database, benchmark.schema),
