@@ -155,13 +155,13 @@ def caller_sidecar(reach: Reach, caller_forward: PortForward, credentials: dict[
 @pytest.fixture(scope="session")
 def database(cluster: Cluster, reach: Reach, run: Run) -> Database:
     """PostgreSQL, asked directly."""
-    state = system.component_metadata(cluster, system.STATESTORE)
+    backend = system.postgres(cluster)
     forward = reach.forward(system.POSTGRES.namespace, system.POSTGRES.name, PORT)
     return Database(
         forward,
         lambda: run.masking.hide(cluster.secret(system.NAMESPACE, "postgres-credentials", "password")),
-        state.get("user", "postgres"),
-        state.get("database", "postgres"),
+        backend.user,
+        backend.database,
     )
 
 
@@ -205,10 +205,17 @@ def toolbox(cluster: Cluster, waiting: Waiting, run: Run, journal: Journal) -> I
     journal.undo(entry)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def toolbox_in_time(request: pytest.FixtureRequest) -> None:
+    """Let the run's own pod start beside the first tests, where one of all needs it."""
+    if any("toolbox" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("toolbox")
+
+
 @pytest.fixture(scope="session")
 def topic(cluster: Cluster, toolbox: Toolbox, run: Run) -> Topic:
     """The topic of the agent's events, read by a consumer of the run's own."""
-    brokers = system.component_metadata(cluster, system.PUBSUB)["brokers"]
+    brokers = system.pubsub(cluster)["brokers"]
     return Topic(toolbox, brokers, system.TOPIC, f"acceptance-{run.id}")
 
 

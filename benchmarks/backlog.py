@@ -67,15 +67,15 @@ class Benchmark:
 
     def plain(self) -> None:
         """Write the backlog, then apply it with the plain consumer, while the agent is away."""
-        brokers = system.component_metadata(self.cluster, system.PUBSUB)["brokers"]
-        state = system.component_metadata(self.cluster, system.STATESTORE)
+        brokers = system.pubsub(self.cluster)["brokers"]
+        backend = system.postgres(self.cluster)
         group = f"benchmark-{self.run}"
         within_s = self.events / SLOWEST_PER_S
         away = scaled(self.cluster, self.journal, system.AGENT_APP, 0, self.waiting, AWAY_S)
         with self._pod() as pod, away:
             topic = Topic(pod, brokers, system.TOPIC, group)
             wanted = {
-                **{name: state[name] for name in ("host", "user", "database")},
+                **{name: getattr(backend, name) for name in ("host", "user", "database")},
                 "brokers": brokers,
                 "topic": topic.name,
                 "offsets": topic.offsets(),
@@ -129,10 +129,10 @@ def compare(events: int) -> int:
         opened(OPTIONS, f"benchmark {run}", waiting, lambda: False) as environment,
         closing(Reach(cluster := environment.cluster)) as reach,
     ):
-        state = system.component_metadata(cluster, system.STATESTORE)
+        backend = system.postgres(cluster)
         forward = reach.forward(system.POSTGRES.namespace, system.POSTGRES.name, PORT)
         password = partial(cluster.secret, system.NAMESPACE, "postgres-credentials", "password")
-        database = Database(forward, password, state["user"], state["database"])
+        database = Database(forward, password, backend.user, backend.database)
         benchmark = Benchmark(cluster, environment.journal, waiting, run, events)
         benchmark.plain()
         benchmark.agents(database)

@@ -63,6 +63,6 @@ def _told(cluster: Cluster, statement: str) -> dict[str, str]:
     """A statement as the journal keeps it. Raises EnvironmentNotReadyError where PostgreSQL is not ours."""
     target = system.POSTGRES
     require_allowed(find(cluster, target.namespace, target.name), frozenset())
-    name = system.component_metadata(cluster, system.STATESTORE).get("database", "postgres")
+    name = system.postgres(cluster).database
     there = {"namespace": target.namespace, "name": target.name, "container": target.container}
     return {**there, "database": name, "statement": statement}

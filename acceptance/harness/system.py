@@ -6,9 +6,11 @@ from uuid import uuid4
 
 from httpx import Response
 
+from acceptance.harness import components
 from acceptance.harness.api import Api, shorten
 from acceptance.harness.cluster import Cluster
-from acceptance.harness.errors import NotYetError, UnmetError
+from acceptance.harness.components import Backend
+from acceptance.harness.errors import NotYetError
 from acceptance.harness.fault import Target
 from acceptance.harness.objects import Pod
 from acceptance.harness.waiting import Waiting
@@ -37,18 +39,21 @@ POSTGRES = Target("postgres", "postgres-postgresql", "postgresql", every=True)
 TARGETS = {"agent": AGENT_APP, "sidecar": AGENT_SIDECAR, "kafka": KAFKA, "postgres": POSTGRES}
 DEPENDENCIES = {"kafka": ("pubsub",), "postgres": ("database", "statestore")}
 """By what names the agent tells that a backend is away."""
-BACKENDS = {
-    "kafka": ("kafka.kafka.svc.cluster.local", 9092),
-    "postgres": ("postgres-postgresql.postgres.svc.cluster.local", 5432),
-}
 
 
-def component_metadata(cluster: Cluster, component: str) -> dict[str, str]:
-    """The literal metadata of a Component. Raises UnmetError when it does not exist."""
-    components = cluster.dapr_resources(NAMESPACE, "components")
-    if component not in components:
-        raise UnmetError(f"Component {component} in {NAMESPACE}", f"Components: {', '.join(components) or 'none'}")
-    return {one["name"]: str(one.get("value", "")) for one in components[component]["spec"]["metadata"]}
+def pubsub(cluster: Cluster) -> dict[str, str]:
+    """What the pub/sub Component says. Raises UnmetError when it does not exist."""
+    return components.metadata(cluster, NAMESPACE, PUBSUB)
+
+
+def postgres(cluster: Cluster) -> Backend:
+    """Where PostgreSQL is, by the state store's Component. Raises UnmetError when that does not exist."""
+    return components.postgres(components.metadata(cluster, NAMESPACE, STATESTORE))
+
+
+def backends(cluster: Cluster) -> dict[str, tuple[str, int]]:
+    """Where each backend takes connections, by their Components."""
+    return {"kafka": components.kafka(pubsub(cluster)).address, "postgres": postgres(cluster).address}
 
 
 def agent_pod(cluster: Cluster) -> Pod:

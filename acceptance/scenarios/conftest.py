@@ -73,8 +73,9 @@ def watched(cluster: Cluster, agent: Api, waiting: Waiting, toolbox: Toolbox, ti
     def endpoints() -> str:
         return str(len(cluster.ready_endpoints(system.NAMESPACE, system.AGENT)))
 
-    with asking(timeline, toolbox, paths, system.BACKENDS), sampling(timeline, "endpoints", endpoints):
-        for name in (*paths, *system.BACKENDS):
+    backends = system.backends(cluster)
+    with asking(timeline, toolbox, paths, backends), sampling(timeline, "endpoints", endpoints):
+        for name in (*paths, *backends):
             waiting.until(f"{name} to be watched", partial(timeline.first, name, since=0.0), WATCHED_WITHIN_S)
         yield timeline
 

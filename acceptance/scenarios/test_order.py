@@ -57,7 +57,7 @@ def test_an_agent_that_starts_without_its_backends_becomes_ready_once_they_are_t
             cluster.delete_pod(old.namespace, old.name)
             pod = waiting.until("a new pod of the agent", partial(new_pod, cluster, known), START_S, interval_s=0.05)
             paths = {name: f"http://{pod.host}:{system.APP_PORT}/{name}" for name in ("health", "ready")}
-            watching.enter_context(asking(timeline, toolbox, paths, system.BACKENDS))
+            watching.enter_context(asking(timeline, toolbox, paths, system.backends(cluster)))
             watching.enter_context(sampling(timeline, "pod", partial(state_of, cluster, pod), interval_s=0.2))
             watching.enter_context(sampling(timeline, "restarts", partial(restarts_of, cluster, pod), interval_s=0.5))
             healthy = waiting.until("/health to answer", partial(timeline.first, "health", "200"), START_S)

@@ -68,7 +68,7 @@ def test_a_stranger_that_keeps_events_is_named_and_they_are_applied_once_it_left
     within: Within,
 ) -> None:
     faults.require_steady()
-    pubsub = system.component_metadata(cluster, system.PUBSUB)
+    pubsub = system.pubsub(cluster)
     joining = {
         "brokers": pubsub["brokers"],
         "group": pubsub["consumerGroup"],

@@ -165,7 +165,7 @@ def test_a_statement_is_undone_inside_the_pod_of_the_database(kept: dict[str, st
     ran: list[tuple[str, ...]] = []
     kubectl = SimpleNamespace(run=lambda *arguments: ran.append(arguments))
     others = dict.fromkeys(("scale", "patch", "create", "delete_pod", "execute", "annotate_pods", "delete_secret"))
-    state = {"spec": {"metadata": [{"name": "database", "value": "agent"}]}}
+    state = {"spec": {"metadata": [{"name": "host", "value": "pg"}, {"name": "database", "value": "agent"}]}}
     here = Data(components={"postgres-statestore": state})
     read = {"workloads": here.workloads, "dapr_resources": here.dapr_resources}
     cluster = cast("Cluster", SimpleNamespace(kubectl=kubectl, **read, **others))
