@@ -27,6 +27,7 @@ from acceptance.harness.port_forward import PortForward
 from acceptance.harness.reach import Reach
 from acceptance.harness.request import CREDENTIAL
 from acceptance.harness.run import Run
+from acceptance.harness.schema import Schema
 from acceptance.harness.selection import Selection
 from acceptance.harness.state import State
 from acceptance.harness.timeline import Timeline
@@ -203,6 +204,12 @@ def toolbox(cluster: Cluster, waiting: Waiting, run: Run, journal: Journal) -> I
     toolbox.start()
     yield toolbox
     journal.undo(entry)
+
+
+@pytest.fixture(scope="session")
+def schema(cluster: Cluster, database: Database, journal: Journal) -> Schema:
+    """The agent's tables, to be changed for a time."""
+    return Schema(cluster, database, journal)
 
 
 @pytest.fixture(scope="session", autouse=True)

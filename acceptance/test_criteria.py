@@ -16,6 +16,7 @@ from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.numbers import most, slowest, took
 from acceptance.harness.plaintext import first_answer
 from acceptance.harness.port_forward import PortForward
+from acceptance.harness.schema import Schema
 from acceptance.harness.topic import Topic
 from acceptance.harness.workload import find, require_ready
 
@@ -91,7 +92,9 @@ def test_ready_confirms_every_dependency(agent: Api, judge: Judge) -> None:
 
 
 @proves("criterion-6-query")
-def test_query_reports_what_postgresql_itself_reports(agent: Api, database: Database, judge: Judge) -> None:
+def test_query_reports_what_postgresql_itself_reports(
+    agent: Api, database: Database, schema: Schema, judge: Judge
+) -> None:
     version = str(database.value("SHOW server_version")).split(" ")[0]
 
     def require_equal() -> None:
@@ -105,7 +108,7 @@ def test_query_reports_what_postgresql_itself_reports(agent: Api, database: Data
 
     require_equal()
     # One table more: an answer that was not asked for anew would be wrong now.
-    with database.table(f"acceptance_{uuid4().hex}"):
+    with schema.table(f"acceptance_{uuid4().hex}"):
         require_equal()
 
 

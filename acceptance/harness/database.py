@@ -41,15 +41,6 @@ class Database:
             return False
 
     @contextmanager
-    def table(self, name: str) -> Iterator[None]:
-        """An empty table, for as long as the block lasts."""
-        self.rows(f"CREATE TABLE {name} ()")
-        try:
-            yield
-        finally:
-            self.rows(f"DROP TABLE {name}")
-
-    @contextmanager
     def open_query(self) -> Iterator[Callable[[], str]]:
         """One open connection; what it yields says how a query on it was answered, empty when it did not return."""
         with self.connected(timeout_s=UNANSWERED_S) as ask:

@@ -1,12 +1,9 @@
-"""Events that cannot be applied: made so on purpose, and found in the table and the topic of dead letters."""
+"""Events that could not be applied, in the table and the topic of dead letters."""
 
 import json
 from base64 import b64decode
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-from acceptance.harness import schema
 from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError, UnmetError
 from acceptance.harness.topic import Topic
@@ -21,16 +18,6 @@ class DeadLetter:
     reason: str
     attempts: int
     original: bytes
-
-
-@contextmanager
-def refused(database: Database, event_id: str) -> Iterator[None]:
-    """PostgreSQL raises whenever one event is to be applied; a run that died leaves what hits no other event."""
-    try:
-        schema.refuse(database, "processed_events", f"id = '{event_id}'", "raise_exception")
-        yield
-    finally:
-        database.rows(schema.REFUSE_NO_MORE)
 
 
 def in_table(database: Database, event_id: str) -> DeadLetter:

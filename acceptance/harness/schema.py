@@ -1,11 +1,13 @@
 """The agent's tables, changed while it runs."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 
 from acceptance.harness import system
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
+from acceptance.harness.errors import EnvironmentNotReadyError, NotYetError
 from acceptance.harness.fault import Fault, require_allowed
 from acceptance.harness.journal import Journal
 from acceptance.harness.timeline import Timeline
@@ -36,27 +38,55 @@ def refuse(database: Database, table: str, rows: str, condition: str) -> None:
     database.rows(TRIGGER.format(table, rows))
 
 
-@contextmanager
-def without_room(cluster: Cluster, database: Database, journal: Journal, key: str) -> Iterator[None]:
-    """PostgreSQL has no room for the effects of one key: its events wait, and those behind them in their partition."""
-    with journal.promised("query", **_told(cluster, REFUSE_NO_MORE)):
-        refuse(database, "effects", f"key = '{key}'", "disk_full")
-        yield
+@dataclass(frozen=True)
+class Schema:
+    """The agent's tables, which a test changes for the length of a block; what a killed run left, the next undoes."""
 
+    cluster: Cluster
+    database: Database
+    journal: Journal
 
-@contextmanager
-def renamed(
-    cluster: Cluster, database: Database, journal: Journal, timeline: Timeline, lasts_s: float
-) -> Iterator[Fault]:
-    """A column that the handler needs has another name, until the block ends."""
-    fault = Fault(system.POSTGRES, timeline, lasts_s)
-    try:
-        with journal.promised("query", **_told(cluster, RENAME_BACK)):
-            database.rows(RENAME)
-            fault.bites("renamed: effects.amount")
-            yield fault
-    finally:
-        fault.undone = timeline.note("fault", "undone", "effects.amount")
+    @contextmanager
+    def table(self, name: str) -> Iterator[None]:
+        """An empty table."""
+        with self._undone_by(f"DROP TABLE IF EXISTS {name}"):
+            self.database.rows(f"CREATE TABLE {name} ()")
+            yield
+
+    @contextmanager
+    def refusing(self, event_id: str) -> Iterator[None]:
+        """PostgreSQL raises whenever one event is to be applied."""
+        with self._undone_by(REFUSE_NO_MORE):
+            refuse(self.database, "processed_events", f"id = '{event_id}'", "raise_exception")
+            yield
+
+    @contextmanager
+    def without_room(self, key: str) -> Iterator[None]:
+        """PostgreSQL has no room for the effects of one key: events wait, and those behind them in their partition."""
+        with self.journal.promised("query", **_told(self.cluster, REFUSE_NO_MORE)):
+            refuse(self.database, "effects", f"key = '{key}'", "disk_full")
+            yield
+
+    @contextmanager
+    def renamed(self, timeline: Timeline, lasts_s: float) -> Iterator[Fault]:
+        """A column that the handler needs has another name."""
+        fault = Fault(system.POSTGRES, timeline, lasts_s)
+        try:
+            with self.journal.promised("query", **_told(self.cluster, RENAME_BACK)):
+                self.database.rows(RENAME)
+                fault.bites("renamed: effects.amount")
+                yield fault
+        finally:
+            fault.undone = timeline.note("fault", "undone", "effects.amount")
+
+    @contextmanager
+    def _undone_by(self, statement: str) -> Iterator[None]:
+        """Run a statement after a block, and promise it where PostgreSQL is ours: elsewhere no other run can."""
+        with ExitStack() as undo:
+            with suppress(EnvironmentNotReadyError, NotYetError):
+                undo.enter_context(self.journal.promised("query", **_told(self.cluster, statement)))
+            undo.callback(self.database.rows, statement)
+            yield
 
 
 def _told(cluster: Cluster, statement: str) -> dict[str, str]:

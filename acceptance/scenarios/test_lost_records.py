@@ -9,12 +9,10 @@ from acceptance.harness.account import Account
 from acceptance.harness.api import Api
 from acceptance.harness.broker import CREATE, DELETE, EMPTY, Broker
 from acceptance.harness.catalogue import proves
-from acceptance.harness.cluster import Cluster
-from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.numbers import count, most
-from acceptance.harness.schema import without_room
+from acceptance.harness.schema import Schema
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
@@ -25,9 +23,8 @@ PUBLISHED_S = 15
 
 @proves("endurance-records-lost")
 def test_what_kafka_lost_before_it_was_applied_is_sent_again(
-    cluster: Cluster,
     agent: Api,
-    database: Database,
+    schema: Schema,
     topic: Topic,
     faults: Faults,
     account: Account,
@@ -38,7 +35,7 @@ def test_what_kafka_lost_before_it_was_applied_is_sent_again(
 ) -> None:
     broker = Broker(faults, faults.begin(system.KAFKA)[1][0], topic)
     before = topic.offsets()
-    with without_room(cluster, database, faults.journal, account.key):
+    with schema.without_room(account.key):
         deleted = publish(agent, account.key)
         waiting.until("them to be in Kafka", partial(require_grown, topic, before, len(deleted)), PUBLISHED_S)
         broker.run(EMPTY, *before)

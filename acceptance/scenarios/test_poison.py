@@ -10,13 +10,14 @@ from acceptance.harness.api import Api
 from acceptance.harness.catalogue import proves
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
-from acceptance.harness.dead_letters import DeadLetter, in_table, in_topic, refused
+from acceptance.harness.dead_letters import DeadLetter, in_table, in_topic
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.numbers import most
 from acceptance.harness.poison import Poison, kinds
 from acceptance.harness.record import Record, cloud_event
 from acceptance.harness.restart import replaced
+from acceptance.harness.schema import Schema
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 
@@ -32,6 +33,7 @@ def test_poison_moves_aside_and_the_good_events_behind_it_are_applied(
     cluster: Cluster,
     agent: Api,
     database: Database,
+    schema: Schema,
     topic: Topic,
     dead_letters: Topic,
     waiting: Waiting,
@@ -41,7 +43,7 @@ def test_poison_moves_aside_and_the_good_events_behind_it_are_applied(
     system.until_steady(cluster, agent, waiting)
     restarts, ends = system.restarts(cluster), dead_letters.offsets()
     key, raising = f"acceptance-{uuid4()}", uuid4().hex
-    with refused(database, raising):
+    with schema.refusing(raising):
         for poison in kinds(key, raising):
             good = uuid4().hex
             records = (poison.record, Record(cloud_event(good, key)))
@@ -65,6 +67,7 @@ def test_poison_moves_aside_and_the_good_events_behind_it_are_applied(
 def test_a_dead_letter_that_is_replayed_takes_effect_once(
     cluster: Cluster,
     database: Database,
+    schema: Schema,
     topic: Topic,
     faults: Faults,
     judge: Judge,
@@ -72,7 +75,7 @@ def test_a_dead_letter_that_is_replayed_takes_effect_once(
 ) -> None:
     faults.require_steady()
     event_id, key = uuid4().hex, f"acceptance-{uuid4()}"
-    with refused(database, event_id):
+    with schema.refusing(event_id):
         topic.write([Record(cloud_event(event_id, key), key.encode())])
         within("recorded_s", "it to be recorded", partial(in_table, database, event_id))
     listed = system.command(cluster, "dead-letters")

@@ -10,15 +10,13 @@ from acceptance.harness.account import Account
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
-from acceptance.harness.database import Database
 from acceptance.harness.errors import expect
 from acceptance.harness.faults import Faults
-from acceptance.harness.journal import Journal
 from acceptance.harness.numbers import count, most, share, took
 from acceptance.harness.observers import following
 from acceptance.harness.readiness import named
 from acceptance.harness.record import Record, cloud_event
-from acceptance.harness.schema import renamed
+from acceptance.harness.schema import Schema
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
@@ -32,10 +30,8 @@ LEFT_S = 15
 @proves("scenario-33-statements-that-cannot-run")
 def test_a_column_that_is_gone_is_named_and_what_waited_is_applied_once_it_is_back(
     entry: Entry,
-    cluster: Cluster,
     agent: Api,
-    database: Database,
-    journal: Journal,
+    schema: Schema,
     account: Account,
     watched: Timeline,
     waiting: Waiting,
@@ -43,7 +39,7 @@ def test_a_column_that_is_gone_is_named_and_what_waited_is_applied_once_it_is_ba
     judge: Judge,
     within: Within,
 ) -> None:
-    with renamed(cluster, database, journal, watched, entry.lasts_s) as fault:
+    with schema.renamed(watched, entry.lasts_s) as fault:
         event = agent.json("POST", "/publish", json={"message": "waits", "metadata": {"key": account.key}})
         noticed = waiting.until(
             "/ready to name the column", partial(named, watched, "database", fault.at, "amount"), bound("noticed_s")

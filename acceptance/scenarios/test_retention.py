@@ -13,12 +13,13 @@ from acceptance.harness.broker import EMPTY, Broker
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
-from acceptance.harness.dead_letters import in_table, refused
+from acceptance.harness.dead_letters import in_table
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults import Faults
 from acceptance.harness.numbers import count, most
 from acceptance.harness.record import Record, cloud_event
 from acceptance.harness.replicas import revised
+from acceptance.harness.schema import Schema
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 
@@ -39,6 +40,7 @@ def test_an_old_id_is_kept_as_long_as_kafka_has_it_and_deleted_then(
     cluster: Cluster,
     agent: Api,
     database: Database,
+    schema: Schema,
     topic: Topic,
     dead_letters: Topic,
     faults: Faults,
@@ -52,7 +54,7 @@ def test_an_old_id_is_kept_as_long_as_kafka_has_it_and_deleted_then(
     records = [Record(cloud_event(one, account.key, amount=1), account.key.encode()) for one in everything]
     broker = faults.begin(system.KAFKA)[1][0]
     with retained(faults, agent, waiting):
-        with refused(database, given_up):
+        with schema.refusing(given_up):
             topic.write(records)
             waiting.until("one to be given up", partial(in_table, database, given_up), SETTLED_S)
         waiting.until("the others to be applied", partial(account.require_applied, set(ids)), SETTLED_S)

@@ -14,9 +14,10 @@ from acceptance.harness.api import Api
 from acceptance.harness.catalogue import proves
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
-from acceptance.harness.dead_letters import in_table, refused
+from acceptance.harness.dead_letters import in_table
 from acceptance.harness.errors import NotYetError, UnmetError
 from acceptance.harness.numbers import count
+from acceptance.harness.schema import Schema
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 
@@ -38,6 +39,7 @@ def test_one_trace_reaches_the_topic_the_log_and_the_dead_letter(
     agent: Api,
     caller: Api,
     database: Database,
+    schema: Schema,
     topic: Topic,
     dead_letters: Topic,
     waiting: Waiting,
@@ -52,7 +54,7 @@ def test_one_trace_reaches_the_topic_the_log_and_the_dead_letter(
     headers = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01", "tracestate": STATE}
     at_once, queued, given_up = uuid4().hex, uuid4().hex, uuid4().hex
     asked = {at_once: ("wait=5", 200), queued: ("respond-async", 202), given_up: ("wait=5", 200)}
-    with refused(database, given_up):
+    with schema.refusing(given_up):
         for event_id, (prefer, status) in asked.items():
             named = headers | {"Idempotency-Key": event_id, "Prefer": prefer}
             caller.json("POST", "/invoke/publish", status, json={"message": "traced"}, headers=named)

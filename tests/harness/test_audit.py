@@ -7,11 +7,13 @@ from asyncpg import RaiseError
 
 from acceptance.harness.audit import Audit
 from acceptance.harness.database import Database
-from acceptance.harness.dead_letters import refused
+from acceptance.harness.journal import Journal
 from acceptance.harness.ledger import Write
+from acceptance.harness.schema import Schema
 from acceptance.harness.waiting import Waiting
 from app.migration import MIGRATIONS
 from tests.app.postgres import PostgresServer
+from tests.harness.fakes import Data
 from tests.harness.test_database import reached
 
 APPLY = """
@@ -54,7 +56,9 @@ def test_what_stays_lost_is_told_once_the_time_is_over(database: Database) -> No
 
 
 def test_one_event_is_refused_until_that_is_taken_back(database: Database) -> None:
-    with refused(database, "poison"):
+    # of a PostgreSQL that is not ours nothing can be promised
+    elsewhere = Data(all_workloads=[]).as_cluster()
+    with Schema(elsewhere, database, Journal({}, {})).refusing("poison"):
         database.rows(APPLY, "good", 1)
         with pytest.raises(RaiseError, match="acceptance suite"):
             database.rows(APPLY, "poison", 1)

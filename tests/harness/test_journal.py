@@ -8,7 +8,6 @@ from typing import cast
 import pytest
 from kubernetes import client
 
-from acceptance.harness import schema
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteError
@@ -16,6 +15,7 @@ from acceptance.harness.fault import undo_table
 from acceptance.harness.interruption import uninterrupted
 from acceptance.harness.journal import WIDTH, Journal
 from acceptance.harness.kubectl import KubectlError
+from acceptance.harness.schema import REFUSE_NO_MORE, Schema
 from tests.harness.fakes import Data
 
 Opened = Callable[[], Journal]
@@ -170,12 +170,12 @@ def test_a_statement_is_undone_inside_the_pod_of_the_database(kept: dict[str, st
     read = {"workloads": here.workloads, "dapr_resources": here.dapr_resources}
     cluster = cast("Cluster", SimpleNamespace(kubectl=kubectl, **read, **others))
     database = cast("Database", SimpleNamespace(rows=lambda _: None))
-    with schema.without_room(cluster, database, Journal(kept, undo_table(cluster)), "a key"):
+    with Schema(cluster, database, Journal(kept, undo_table(cluster))).without_room("a key"):
         assert kept
     ((*pod, ask),) = ran
     assert pod[:6] == ["-n", "postgres", "exec", "statefulset/postgres-postgresql", "-c", "postgresql"]
     assert "--dbname=agent" in pod
-    assert ask == f"--command={schema.REFUSE_NO_MORE}"
+    assert ask == f"--command={REFUSE_NO_MORE}"
 
 
 def test_a_signal_waits_until_everything_is_undone() -> None:
