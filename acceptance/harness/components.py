@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from acceptance.harness.cluster import Cluster
+from acceptance.harness.database import PORT
 from acceptance.harness.errors import UnmetError
 
-KAFKA_PORT, POSTGRES_PORT = 9092, 5432
+KAFKA_PORT = 9092
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def postgres(told: dict[str, str]) -> Backend:
     database = found.get("database") or found.get("dbname") or found.get("user", "postgres")
     if not found.get("host"):
         raise UnmetError("a host in the metadata of state.postgresql", f"{', '.join(found) or 'nothing'}")
-    return Backend(found["host"], int(found.get("port") or POSTGRES_PORT), found.get("user", "postgres"), database)
+    return Backend(found["host"], int(found.get("port") or PORT), found.get("user", "postgres"), database)
 
 
 def _of_url(text: str) -> dict[str, str]:

@@ -20,8 +20,6 @@ from acceptance.harness.waiting import Waiting
 
 # A line per node: its name and whether it is out of disk.
 DISK_PRESSURE = '{range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="DiskPressure")].status}{"\\n"}{end}'
-
-
 NAME = f"acceptance-{system.NAMESPACE}"
 KEPT_IN = "default"
 """A namespace that every cluster has, and that no run makes or removes."""

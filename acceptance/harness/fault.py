@@ -16,8 +16,8 @@ from acceptance.harness.journal import Undo
 from acceptance.harness.kubectl import KubectlError
 from acceptance.harness.node import Node
 from acceptance.harness.objects import Workload
+from acceptance.harness.options import OVERLAYS
 from acceptance.harness.timeline import Timeline
-from cluster.paths import CHECKOUT
 
 REMOVED_S = 180
 LEAVING = "jsonpath={.items[?(@.metadata.deletionTimestamp)].metadata.name}"
@@ -112,7 +112,7 @@ def _apply(cluster: Cluster, *, overlay: str) -> None:
         cluster.kubectl.run(
             "wait", "--for=delete", f"namespace/{namespace}", f"--timeout={REMOVED_S}s", timeout_s=REMOVED_S + 5
         )
-    cluster.kubectl.run("apply", "-k", str(CHECKOUT / "overlays" / overlay), timeout_s=REMOVED_S)
+    cluster.kubectl.run("apply", "-k", str(OVERLAYS / overlay), timeout_s=REMOVED_S)
 
 
 def _if_there(undo: Undo) -> Undo:

@@ -17,7 +17,8 @@ from acceptance.harness.kubectl import Kubectl, KubectlError
 from cluster import proxies
 
 # What `make up` calls its context, on kind and on minikube.
-MAKE_UP_CONTEXTS = ("kind-fastapi-dapr-agent", "fastapi-dapr-agent")
+MAKE_UP_CONTEXTS = {"kind-fastapi-dapr-agent": "kind", "fastapi-dapr-agent": "minikube"}
+"""And the overlay that it deploys there."""
 CONTAINER_ADDRESSES = "{{range .Containers}}{{.IPv4Address}} {{end}}"
 
 

@@ -7,8 +7,6 @@ from acceptance.harness.node import Node
 from acceptance.harness.objects import Pod
 
 MIB = 2**20
-
-
 CONTAINERS = {"agent": system.AGENT_APP.container, "sidecar": system.AGENT_SIDECAR.container}
 
 

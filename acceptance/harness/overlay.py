@@ -11,6 +11,7 @@ import yaml
 from acceptance.harness import system
 from acceptance.harness.errors import EnvironmentNotReadyError
 from acceptance.harness.journal import Journal
+from acceptance.harness.kubeconfig import MAKE_UP_CONTEXTS
 from acceptance.harness.kubectl import Kubectl, KubectlError
 from acceptance.harness.options import OVERLAYS
 
@@ -19,15 +20,12 @@ ROLLED_OUT_S = 300
 Identity = tuple[str, str, str]
 
 
-OF_MAKE_UP = {"kind-fastapi-dapr-agent": "kind", "fastapi-dapr-agent": "minikube"}
-
-
 def deployed(context: str, named: str | None) -> str:
     """The overlay that is deployed: what was named, or of the cluster of `make up` its own.
 
     Raises EnvironmentNotReadyError when nobody knows.
     """
-    name = named or OF_MAKE_UP.get(context)
+    name = named or MAKE_UP_CONTEXTS.get(context)
     if not name:
         raise EnvironmentNotReadyError("nobody said which overlay is deployed here: --overlay NAME does")
     return name

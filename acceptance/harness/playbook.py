@@ -6,7 +6,7 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,10 +46,9 @@ class Command:
         rest = output.splitlines()[1:]
         wrong += [f"a line that is not {self.every!r}: {one}" for one in rest if not re.search(self.every, one)]
         if self.json is not None:
-            wrong += [
-                f"{name} is not {value!r}" for name, value in self.json.items() if _read(output).get(name) != value
-            ]
-            wrong += [] if _read(output) else ["no JSON object"]
+            found = _read(output)
+            wrong += [f"{name} is not {value!r}" for name, value in self.json.items() if found.get(name) != value]
+            wrong += [] if found else ["no JSON object"]
         return "; ".join(wrong)
 
 
@@ -96,12 +95,14 @@ def staying(kubectl: Kubectl, typed: str) -> Iterator[tuple[str, str]]:
     if not wanted:
         raise ValueError(f"only a port-forward can stay: {typed}")
     arguments = LOCAL_PORT.sub(r":\2", typed).split()[1:]
-    with kubectl.start(*arguments) as process, ExitStack() as ending:
-        ending.callback(process.terminate)
-        line = (process.stdout and process.stdout.readline()) or ""
-        if not (told := LISTENING.search(line)):
-            raise NotYetError(f"{typed}: {line.strip()}")
-        yield wanted[1], told[1]
+    with kubectl.start(*arguments) as process:
+        try:
+            line = (process.stdout and process.stdout.readline()) or ""
+            if not (told := LISTENING.search(line)):
+                raise NotYetError(f"{typed}: {line.strip()}")
+            yield wanted[1], told[1]
+        finally:
+            process.terminate()
 
 
 def load(file: Path = FILE) -> list[Command]:

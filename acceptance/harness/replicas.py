@@ -46,7 +46,7 @@ def revised(faults: Faults, variables: dict[str, str]) -> Iterator[Pod]:
     there = {"namespace": system.NAMESPACE, "reference": reference}
     with faults.journal.promised("patch", operations=[as_it_was], **there):
         cluster.patch(operations=[{**as_it_was, "value": changed}], **there)
-        new = faults.waiting.until("a pod of the new revision", partial(_other_than, cluster, old), CREATED_S)
+        new = faults.waiting.until("a pod of the new revision", partial(new_pod, cluster, old), CREATED_S)
         faults.waiting.until("its sidecar to be ready", partial(_require_sidecar, cluster, new), STARTED_S)
         yield new
 
@@ -62,18 +62,19 @@ def refused(faults: Faults, pod: Pod) -> Iterator[None]:
         yield
 
 
+def new_pod(cluster: Cluster, old: list[Pod]) -> Pod:
+    """The agent's pod that was not there before, once it has an address. Raises NotYetError while there is none."""
+    known = {one.uid for one in old}
+    found = [one for one in system.agent_pods(cluster) if one.uid not in known and one.ip]
+    if not found:
+        raise NotYetError(f"none with an address but {', '.join(one.name for one in old)}")
+    return found[-1]
+
+
 def require_gone(cluster: Cluster, pod: Pod) -> None:
     """Raise NotYetError while a pod is still there."""
     if any(one.uid == pod.uid for one in cluster.pods(pod.namespace)):
         raise NotYetError(f"{pod.name} is still there")
-
-
-def _other_than(cluster: Cluster, old: list[Pod]) -> Pod:
-    known = {one.uid for one in old}
-    found = [one for one in system.agent_pods(cluster) if one.uid not in known]
-    if not found:
-        raise NotYetError(f"only {', '.join(one.name for one in old)} is there")
-    return found[-1]
 
 
 def _require_sidecar(cluster: Cluster, pod: Pod) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from acceptance.conftest import Bound, Judge
-from acceptance.harness import system
+from acceptance.harness import replicas, system
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
@@ -55,7 +55,9 @@ def test_an_agent_that_starts_without_its_backends_becomes_ready_once_they_are_t
         with away(faults, targets, timeline, entry.lasts_s) as last:
             old, known = system.agent_pod(cluster), system.agent_pods(cluster)
             cluster.delete_pod(old.namespace, old.name)
-            pod = waiting.until("a new pod of the agent", partial(new_pod, cluster, known), START_S, interval_s=0.05)
+            pod = waiting.until(
+                "a new pod of the agent", partial(replicas.new_pod, cluster, known), START_S, interval_s=0.05
+            )
             paths = {name: f"http://{pod.host}:{system.APP_PORT}/{name}" for name in ("health", "ready")}
             watching.enter_context(asking(timeline, toolbox, paths, system.backends(cluster)))
             watching.enter_context(sampling(timeline, "pod", partial(state_of, cluster, pod), interval_s=0.2))
@@ -90,15 +92,6 @@ def away(faults: Faults, targets: tuple[Target, ...], timeline: Timeline, lasts_
             injected.append(stack.enter_context(faults.killed(target, timeline, lasts)))
             faults = replace(faults, require_steady=lambda: None)
         yield injected[0]
-
-
-def new_pod(cluster: Cluster, known: list[Pod]) -> Pod:
-    """The agent's pod that was not there before, once it has an address."""
-    old = {pod.uid for pod in known}
-    new = [pod for pod in system.agent_pods(cluster) if pod.uid not in old and pod.ip]
-    if not new:
-        raise NotYetError("no new pod with an address")
-    return new[0]
 
 
 def state_of(cluster: Cluster, pod: Pod) -> str:

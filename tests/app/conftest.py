@@ -7,12 +7,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app import SERVICE
 from app.config import Settings
 from app.dapr import CREDENTIAL
 from app.main import create_app
 from tests.app.broker import StandInBroker
 from tests.app.client import APP_TOKEN, running, until_ready
+from tests.app.databases import END_SESSIONS, connected
 from tests.app.gate import Gate
 from tests.app.postgres import PASSWORD, PostgresServer
 from tests.app.sidecar import StandInSidecar
@@ -72,11 +72,9 @@ async def gate(postgres: PostgresServer) -> AsyncIterator[Gate]:
 @pytest.fixture
 async def settings(postgres: PostgresServer, sidecar: StandInSidecar, broker: StandInBroker) -> Settings:
     """Settings of an agent that finds no events of an earlier test, its times cut as far as a busy machine allows."""
-    connection = await connect(postgres)
+    connection = await connected(postgres)
     # of a test that failed: they would hold what is dropped
-    await connection.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", SERVICE
-    )
+    await connection.execute(END_SESSIONS)
     await connection.execute("DROP TABLE IF EXISTS outbox, dead_letters")
     await connection.close()
     return Settings(
@@ -117,18 +115,6 @@ async def agent(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def sql(postgres: PostgresServer) -> AsyncIterator[asyncpg.Connection]:
     """A connection of the test's own."""
-    connection = await connect(postgres)
+    connection = await connected(postgres)
     yield connection
     await connection.close()
-
-
-async def connect(postgres: PostgresServer, name: str = "test") -> asyncpg.Connection:
-    """Connect to the run's PostgreSQL under this application's name."""
-    return await asyncpg.connect(
-        host="127.0.0.1",
-        port=postgres.port,
-        user="postgres",
-        password=PASSWORD,
-        database="postgres",
-        server_settings={"application_name": name},
-    )

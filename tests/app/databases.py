@@ -6,13 +6,22 @@ from uuid import uuid4
 
 import asyncpg
 
+from app import SERVICE
 from tests.app.postgres import PASSWORD, PostgresServer
 
+SESSIONS = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{SERVICE}'"  # noqa: S608 - ours
+END_SESSIONS = SESSIONS.replace("count(*)", "pg_terminate_backend(pid)")
 
-async def connected(server: PostgresServer, database: str = "postgres") -> asyncpg.Connection:
-    """Connect to a database of a server."""
+
+async def connected(server: PostgresServer, database: str = "postgres", name: str = "test") -> asyncpg.Connection:
+    """Connect to a database of a server under an application's name."""
     return await asyncpg.connect(
-        host="127.0.0.1", port=server.port, user="postgres", password=PASSWORD, database=database
+        host="127.0.0.1",
+        port=server.port,
+        user="postgres",
+        password=PASSWORD,
+        database=database,
+        server_settings={"application_name": name},
     )
 
 

@@ -16,7 +16,7 @@ from app.database import CONNECTIONS, Database
 from app.errors import DependencyUnavailableError
 from app.main import create_app
 from tests.app.client import assert_problem, cloud_event, deliver, running, until_failing, until_ready
-from tests.app.conftest import connect
+from tests.app.databases import connected
 from tests.app.gate import Gate
 from tests.app.postgres import PostgresServer
 from tests.app.waiting import in_time, until
@@ -138,7 +138,7 @@ async def outlives_a_late_check(settings: Settings, sql: asyncpg.Connection, rep
 async def test_a_replica_that_is_silent_in_a_transaction_loses_its_session(
     settings: Settings, postgres: PostgresServer, sql: asyncpg.Connection, last: str
 ) -> None:
-    replica = await connect(postgres, SERVICE)
+    replica = await connected(postgres, name=SERVICE)
     await replica.execute("BEGIN; SELECT pg_advisory_xact_lock(1)")
     if last == "half-way in a statement":
         await replica.prepare("SELECT 1")
@@ -151,7 +151,7 @@ async def test_a_replica_that_is_silent_in_a_transaction_loses_its_session(
 async def test_who_is_in_no_transaction_or_somebody_else_may_be_silent(
     settings: Settings, postgres: PostgresServer, sql: asyncpg.Connection, name: str, last: str
 ) -> None:
-    replica = await connect(postgres, name)
+    replica = await connected(postgres, name=name)
     await replica.execute("BEGIN")
     await replica.execute(last)
     assert await outlives_a_late_check(settings, sql, replica)

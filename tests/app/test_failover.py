@@ -9,11 +9,10 @@ import asyncpg
 import httpx
 import pytest
 
-from app import SERVICE
 from app.config import Settings
 from app.main import create_app
 from tests.app.client import assert_problem, cloud_event, deliver, running, until_named, until_ready
-from tests.app.databases import connected, new_database
+from tests.app.databases import END_SESSIONS, SESSIONS, connected, new_database
 from tests.app.gate import Gate
 from tests.app.postgres import PostgresServer
 from tests.app.sidecar import StandInSidecar
@@ -27,8 +26,6 @@ REFUSALS = (
     "the database system is not accepting connections; DETAIL",
     "the database system is starting up",  # before PostgreSQL 14
 )
-SESSIONS = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{SERVICE}'"  # noqa: S608 - ours
-END_SESSIONS = SESSIONS.replace("count(*)", "pg_terminate_backend(pid)")
 
 
 @pytest.fixture

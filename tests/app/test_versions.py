@@ -26,7 +26,6 @@ from cluster import servers
 from tests.app import old_release
 from tests.app.broker import StandInBroker
 from tests.app.client import assert_problem, cloud_event, deliver, running, until_failing, until_ready
-from tests.app.conftest import connect
 from tests.app.databases import connected, new_database
 from tests.app.letters import hand_over
 from tests.app.postgres import PostgresServer
@@ -143,7 +142,7 @@ async def test_a_lock_is_not_waited_for_for_long(agent: httpx.AsyncClient, sql: 
 async def test_a_relay_that_falls_silent_in_its_turn_is_succeeded(
     agent: httpx.AsyncClient, settings: Settings, postgres: PostgresServer, sidecar: StandInSidecar
 ) -> None:
-    silent = await connect(postgres, SERVICE)
+    silent = await connected(postgres, name=SERVICE)
     await silent.execute("BEGIN")
     while not await silent.fetchval(TAKE_TURN, LOCK):
         await silent.execute("ROLLBACK; BEGIN")

@@ -15,12 +15,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from cluster.console import run
+from cluster.deploy import DEPLOYMENTS, NAMESPACE
+from cluster.kind import CONTEXT
 from cluster.paths import CHECKOUT
 
-CONTEXT = "kind-fastapi-dapr-agent"
 KUBECTL = ("kubectl", f"--context={CONTEXT}")
-IN_APP = (*KUBECTL, "--namespace=fastapi-app")
-DEPLOYMENTS = ("deployment/fastapi-dapr-agent", "deployment/fastapi-dapr-caller")
+IN_APP = (*KUBECTL, f"--namespace={NAMESPACE}")
+OURS = "app.kubernetes.io/part-of=fastapi-dapr-agent"
 NOBODY = "http://127.0.0.1:9"
 PROXY = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), NOBODY)
 
@@ -41,23 +43,15 @@ def deployed() -> Iterator[None]:
         apply(shape)
         yield
     finally:
-        subprocess.run(
-            [
-                *IN_APP,
-                "delete",
-                "resourcequotas,limitranges",
-                "--selector=app.kubernetes.io/part-of=fastapi-dapr-agent",
-            ],
-            check=True,
-        )
+        run([*IN_APP, "delete", "resourcequotas,limitranges", f"--selector={OURS}"], quiet=False)
         apply(own)
 
 
 def apply(overlay: Path) -> None:
     """Apply an overlay, and return when all of it is rolled out."""
-    subprocess.run([*KUBECTL, "apply", f"--kustomize={overlay}"], stdout=subprocess.DEVNULL, check=True)
+    run([*KUBECTL, "apply", f"--kustomize={overlay}"])
     for deployment in DEPLOYMENTS:
-        subprocess.run([*IN_APP, "rollout", "status", deployment, "--timeout=180s"], check=True)
+        run([*IN_APP, "rollout", "status", deployment, "--timeout=180s"], quiet=False)
 
 
 def write_kubeconfig(folder: Path) -> Path:
