@@ -10,6 +10,7 @@ from acceptance.harness.rules import first_finding
 from acceptance.harness.state import State
 
 WIDTH = 400
+LINE = 130
 SHOWN = 3
 TIER_OPTIONS: dict[str, tuple[str, ...]] = {"default": (), "faults": ("--faults",), "endurance": ("--endurance",)}
 
@@ -22,6 +23,8 @@ class Explanation:
     seen: str
     since: str
     cause: str
+    logged: str
+    """The last that was logged as a warning or worse, where no cause is known."""
     look: str
     gone: str
     """Logs of containers that are no more, which `look` cannot show."""
@@ -44,10 +47,11 @@ def explain(
     details: str,
     given: tuple[str, ...] = (),
     gone: tuple[str, ...] = (),
+    severe: tuple[str, ...] = (),
 ) -> Explanation:
     """What was expected, what was seen, the likely cause and what to do next, as the run was given its options.
 
-    `gone` are the logs of containers that are no more.
+    `gone` are the logs of containers that are no more, `severe` what was logged as a warning or worse meanwhile.
     """
     told = error if isinstance(error, UnmetError) else None
     plain = "; ".join(f"{type(one).__name__}: {(str(one).splitlines() or [''])[0]}" for one in leaves(error))
@@ -60,6 +64,7 @@ def explain(
         seen=" ".join((told.seen if told else plain).split()),
         since=f"waited {told.since_s:.1f} s" if told and told.since_s is not None else "",
         cause=finding.cause if finding else "none of the known ones; the files below have the logs and the traceback",
+        logged="" if finding else " | ".join(line[:LINE] for line in severe[-SHOWN:]),
         look=look.replace("kubectl", f"kubectl --context {state.cluster.kubectl.context}") if state else look,
         gone=", ".join(gone[:SHOWN]),
         rerun=" ".join(["pytest acceptance", *TIER_OPTIONS[entry.tier], *map(quote, given), f"-k {entry.id}"]),

@@ -1,6 +1,8 @@
 """Container logs, followed into files from the start of a run, so that a deleted pod's log is kept."""
 
+import re
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -13,6 +15,9 @@ from acceptance.harness.objects import Container, Pod
 
 LOOK_S = 0.5
 SINCE_S = 60
+READ_BYTES = 1 << 18
+SEVERE = re.compile(r'"level": "(?:warning|error)|level=(?:warning|error|fatal)|\b(?:WARN|ERROR|FATAL|PANIC)\b')
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)[.,\d]*")
 
 
 def file_of(pod: Pod, container: Container) -> str:
@@ -28,6 +33,22 @@ def of_the_gone(folder: Path, namespace: str, pods: Iterable[Pod], since: float)
     there = {file_of(pod, container) for pod in pods for container in pod.containers.values()}
     files = {file.stat().st_mtime: file for file in folder.glob(f"{namespace}_*.log") if file.name not in there}
     return [files[at] for at in sorted(files, reverse=True) if at >= since]
+
+
+def severe_since(folder: Path, since: float) -> list[str]:
+    """What the followed containers logged as a warning or worse since a moment of the wall clock, oldest first.
+
+    A line tells its level and its time in UTC as the agent, daprd, PostgreSQL or Kafka write them.
+    """
+    began = f"{datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M:%S}"
+    found = []
+    for file in folder.glob("*.log"):
+        text = file.read_bytes()[-READ_BYTES:].decode(errors="replace")
+        for line in filter(SEVERE.search, text.splitlines()):
+            at = TIME.search(line)
+            if at and " ".join(at.groups()) >= began:
+                found.append((" ".join(at.groups()), f"{file.stem}: {line}"))
+    return [line for _, line in sorted(found)]
 
 
 class LogFollower:

@@ -124,16 +124,17 @@ class Run:
             self._causes |= codes or {ExitCode.FAILED}
             details = self.artifacts.keep(f"failures/{result.entry.id}-{outcome.when}.txt", str(outcome.longrepr))
             state, given = self._state(), self.options.given
-            gone = self._logs_of_the_gone(state, result)
-            explanation = explain(call.excinfo.value, result.entry, state, details, given, gone)
+            began = time.time() - (time.monotonic() - result.timeline.began)
+            gone = self._logs_of_the_gone(state, began)
+            severe = tuple(logs.severe_since(self.folder / "logs", began))
+            explanation = explain(call.excinfo.value, result.entry, state, details, given, gone, severe)
             result.fail(explanation)
             outcome.longrepr = self.masking.mask("\n".join(explanation.lines()))
         result.ran = result.ran or (outcome.when == "call" and outcome.passed)
         return outcome
 
-    def _logs_of_the_gone(self, state: State | None, result: Result) -> tuple[str, ...]:
-        """Where the logs are of containers of ours that ended during a test, as seen from here."""
-        began = time.time() - (time.monotonic() - result.timeline.began)
+    def _logs_of_the_gone(self, state: State | None, began: float) -> tuple[str, ...]:
+        """Where the logs are of containers of ours that ended since a test began, as seen from here."""
         with suppress(Exception):  # the API server may be what is away
             pods = state.cluster.pods(system.NAMESPACE) if state else []
             files = logs.of_the_gone(self.folder / "logs", system.NAMESPACE, pods, began)

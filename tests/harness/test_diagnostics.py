@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -15,7 +16,7 @@ from acceptance.harness.catalogue import ENTRIES, TIERS, Entry
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.diagnostics import explain
 from acceptance.harness.errors import UnmetError
-from acceptance.harness.logs import file_of, of_the_gone
+from acceptance.harness.logs import file_of, of_the_gone, severe_since
 from acceptance.harness.state import State
 from tests.harness.fakes import POD
 
@@ -43,6 +44,21 @@ def test_of_containers_that_are_no_more_the_logs_of_a_moment_are_named(tmp_path:
     assert [file.name for file in found] == ["fastapi-app_old_fastapi_0.log", before]
     told = explain(UnmetError("this", "that"), ONE_OF_EACH_TIER[0], None, "", gone=tuple(map(str, found)))
     assert any(before in line for line in told.lines())
+
+
+def test_without_a_known_cause_the_last_warnings_of_the_test_are_shown_whoever_wrote_them(tmp_path: Path) -> None:
+    lines = {
+        "app": '{"time": "2026-11-30T15:11:48.910+00:00", "level": "warning", "message": "database is away"}',
+        "daprd": 'time="2026-11-30T15:11:49.75Z" level=error msg="no answer"\ntime="2026-11-30T15:11:59Z" level=info',
+        "postgresql": "2026-11-30 15:11:50.018 UTC [1] FATAL:  the database system is starting up",
+        "kafka": "[2026-11-30 15:11:51,018] WARN fenced\n[2026-11-30 15:11:41,018] ERROR before\nERROR without a time",
+    }
+    for name, text in lines.items():
+        (tmp_path / f"{name}.log").write_text(text)
+    severe = severe_since(tmp_path, datetime(2026, 11, 30, 15, 11, 48, 500_000, UTC).timestamp())
+    assert [line.partition(":")[0] for line in severe] == ["app", "daprd", "postgresql", "kafka"]
+    logged = explain(UnmetError("this", "that"), ONE_OF_EACH_TIER[0], None, "", severe=tuple(severe)).logged
+    assert [one.partition(":")[0] for one in logged.split(" | ")] == ["daprd", "postgresql", "kafka"]
 
 
 def test_what_to_look_at_is_on_the_cluster_of_the_run() -> None:

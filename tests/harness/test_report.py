@@ -24,7 +24,7 @@ SCHEMA = json.loads((Path(report.__file__).parent / "report.schema.json").read_t
 @pytest.fixture
 def results() -> list[Result]:
     failed = Result(ENTRIES["criterion-5-ready"])
-    failed.fail(Explanation("<200>", "503: hunter2", "", "the broker is away", "kubectl get", "", "pytest", "file"))
+    failed.fail(Explanation("<200>", "503: hunter2", "", "the broker is away", "", "kubectl get", "", "pytest", "file"))
     passed = Result(ENTRIES["scenario-4-kafka-killed"], ran=True, numbers={"ready_fails_s": (0.5, 2.0)})
     passed.timeline.seen += [
         Seen(10.0, "ready", "200"),
