@@ -1,8 +1,9 @@
 """The system under test, the ways to reach it, and what a test may measure or break."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, closing, nullcontext, suppress
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -10,15 +11,16 @@ from typing import Any
 import httpx
 import pytest
 
-from acceptance.harness import options, system, tokens
+from acceptance.harness import contract, options, tokens
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry
 from acceptance.harness.cluster import Cluster
+from acceptance.harness.components import PostgresClient
 from acceptance.harness.counter import Counter
-from acceptance.harness.database import PORT, Database
+from acceptance.harness.database import Database
 from acceptance.harness.environment import Environment, opened
 from acceptance.harness.errors import EnvironmentNotReadyError, ExitCode, NotYetError, UnmetError, UnsteadyError, expect
-from acceptance.harness.evidence import NAMESPACES, collect
+from acceptance.harness.evidence import collect
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal
 from acceptance.harness.logs import LogFollower
@@ -30,6 +32,7 @@ from acceptance.harness.run import Run
 from acceptance.harness.schema import Schema
 from acceptance.harness.selection import Selection
 from acceptance.harness.state import State
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.topic import Topic
@@ -83,6 +86,12 @@ def cluster(environment: Environment) -> Cluster:
 
 
 @pytest.fixture(scope="session")
+def system(cluster: Cluster, waiting: Waiting, run: Run) -> System:
+    """The system under test."""
+    return System(cluster, waiting, run.options.names)
+
+
+@pytest.fixture(scope="session")
 def reach(cluster: Cluster) -> Iterator[Reach]:
     """Opens port-forwards and clients that last until the end of the run."""
     reach = Reach(cluster)
@@ -91,125 +100,125 @@ def reach(cluster: Cluster) -> Iterator[Reach]:
 
 
 @pytest.fixture(scope="session")
-def app_token(cluster: Cluster, run: Run) -> str:
+def app_token(system: System, run: Run) -> str:
     """What the agent's sidecar shows the agent; empty where there is none."""
-    return tokens.read(cluster, run.masking, tokens.APP)
+    return tokens.read(system, run.masking, system.names.secrets.app_token)
 
 
 @pytest.fixture(scope="session")
-def credentials(cluster: Cluster, run: Run) -> dict[str, str]:
+def credentials(system: System, run: Run) -> dict[str, str]:
     """Headers of a call to a sidecar's API: its token, where it asks for one."""
-    token = tokens.read(cluster, run.masking, tokens.SIDECAR)
+    token = tokens.read(system, run.masking, system.names.secrets.api_token)
     return {CREDENTIAL: token} if token else {}
 
 
 @pytest.fixture(scope="session")
-def agent_forward(reach: Reach) -> PortForward:
+def agent_forward(system: System, reach: Reach) -> PortForward:
     """The agent's pod: app, sidecar, the sidecar's metrics and its port for other sidecars."""
-    ports = (system.APP_PORT, system.SIDECAR_PORT, system.SIDECAR_METRICS_PORT, system.SIDECAR_INTERNAL_PORT)
-    return reach.forward(system.NAMESPACE, system.AGENT, *ports)
+    ports = (contract.APP_PORT, contract.SIDECAR_PORT, contract.SIDECAR_METRICS_PORT, contract.SIDECAR_INTERNAL_PORT)
+    return reach.forward(system.namespace, system.agent.name, *ports)
 
 
 @pytest.fixture(scope="session")
-def caller_forward(reach: Reach) -> PortForward:
+def caller_forward(system: System, reach: Reach) -> PortForward:
     """The caller's pod: app and sidecar."""
-    return reach.forward(system.NAMESPACE, system.CALLER, system.APP_PORT, system.SIDECAR_PORT)
+    return reach.forward(system.namespace, system.caller.name, contract.APP_PORT, contract.SIDECAR_PORT)
 
 
 @pytest.fixture(scope="session")
 def agent(reach: Reach, agent_forward: PortForward) -> Api:
     """The agent's HTTP interface."""
-    return reach.api(agent_forward, system.APP_PORT)
+    return reach.api(agent_forward, contract.APP_PORT)
 
 
 @pytest.fixture(scope="session")
 def sidecar(reach: Reach, agent_forward: PortForward, credentials: dict[str, str]) -> Api:
     """The Dapr API of the agent's sidecar."""
-    return reach.api(agent_forward, system.SIDECAR_PORT, credentials)
+    return reach.api(agent_forward, contract.SIDECAR_PORT, credentials)
 
 
 @pytest.fixture(scope="session")
 def sidecar_metrics(reach: Reach, agent_forward: PortForward) -> Api:
     """The metrics of the agent's sidecar."""
-    return reach.api(agent_forward, system.SIDECAR_METRICS_PORT)
+    return reach.api(agent_forward, contract.SIDECAR_METRICS_PORT)
 
 
 @pytest.fixture(scope="session")
-def invocations(reach: Reach) -> Counter:
+def invocations(system: System, reach: Reach) -> Counter:
     """How often the caller invoked the agent, whichever replica, told by the identity in its certificate."""
-    metrics = partial(reach.every, system.NAMESPACE, system.AGENT, system.SIDECAR_METRICS_PORT)
-    return Counter(metrics, "dapr_runtime_service_invocation_req_recv_total", {"src_app_id": system.CALLER})
+    metrics = partial(reach.every, system.namespace, system.agent.name, contract.SIDECAR_METRICS_PORT)
+    return Counter(metrics, "dapr_runtime_service_invocation_req_recv_total", {"src_app_id": contract.CALLER})
 
 
 @pytest.fixture(scope="session")
 def caller(reach: Reach, caller_forward: PortForward) -> Api:
     """The second service's HTTP interface."""
-    return reach.api(caller_forward, system.APP_PORT)
+    return reach.api(caller_forward, contract.APP_PORT)
 
 
 @pytest.fixture(scope="session")
 def caller_sidecar(reach: Reach, caller_forward: PortForward, credentials: dict[str, str]) -> Api:
     """The Dapr API of the caller's sidecar."""
-    return reach.api(caller_forward, system.SIDECAR_PORT, credentials)
+    return reach.api(caller_forward, contract.SIDECAR_PORT, credentials)
 
 
 @pytest.fixture(scope="session")
-def database(cluster: Cluster, reach: Reach, run: Run) -> Database:
+def database(system: System, toolbox: Toolbox, run: Run) -> Iterator[Database]:
     """PostgreSQL, asked directly."""
-    backend = system.postgres(cluster)
-    forward = reach.forward(system.POSTGRES.namespace, system.POSTGRES.name, PORT)
-    return Database(
-        forward,
-        lambda: run.masking.hide(cluster.secret(system.NAMESPACE, "postgres-credentials", "password")),
-        backend.user,
-        backend.database,
-    )
+
+    def client() -> PostgresClient:
+        found = system.postgres_client()
+        run.masking.hide(found.password)
+        return found
+
+    with closing(Database(partial(toolbox.stream, "sql"), client)) as database:
+        yield database
 
 
 @pytest.fixture(scope="session", autouse=True)
-def evidence(cluster: Cluster, reach: Reach, run: Run, agent: Api, sidecar: Api) -> Iterator[None]:
+def evidence(system: System, reach: Reach, run: Run, agent: Api, sidecar: Api) -> Iterator[None]:
     """Follow every log from the start; keep what the cluster says when something failed."""
     # before the first line is written; the sidecar's own token is known by now
-    tokens.read(cluster, run.masking, tokens.APP)
-    run.diagnose_with(lambda: State(cluster, agent, sidecar))
-    logs = LogFollower(cluster, NAMESPACES, run.folder / "logs", run.masking.mask)
+    tokens.read(system, run.masking, system.names.secrets.app_token)
+    run.diagnose_with(lambda: State(system, agent, sidecar))
+    logs = LogFollower(system.cluster, tuple(system.namespaces), run.folder / "logs", run.masking.mask)
     logs.start()
     run.forwards = reach.forwards
     yield
     logs.stop()
     if any(result.failures for result in run.results.values()):
-        collect(cluster.kubectl, run.folder / "cluster", run.masking.mask)
+        collect(system, run.folder / "cluster", run.masking.mask)
         with suppress(NotYetError, httpx.TransportError):
             run.artifacts.keep("cluster/dapr/metadata.json", sidecar.call("GET", "/v1.0/metadata").text)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def journal(environment: Environment, cluster: Cluster, agent: Api, run: Run) -> Iterator[Journal]:
+def journal(system: System, environment: Environment, agent: Api, run: Run) -> Iterator[Journal]:
     """What has to be undone on this cluster; what an earlier run left open has been undone by now."""
     for done in environment.undone:
         run.show(f"undone from an earlier run: {done}")
     if environment.undone:
         # Not steady in time is for the criteria to tell.
         with suppress(UnmetError):
-            system.until_steady(cluster, agent, run.waiting, within_s=120)
+            system.until_steady(agent, within_s=120)
     yield environment.journal
     environment.journal.undo_all()
 
 
 @pytest.fixture(scope="session")
-def toolbox(cluster: Cluster, waiting: Waiting, run: Run, journal: Journal) -> Iterator[Toolbox]:
+def toolbox(system: System, run: Run, journal: Journal) -> Iterator[Toolbox]:
     """A pod of the run's own inside the cluster."""
-    toolbox = Toolbox(cluster, waiting, system.NAMESPACE, run.id, system.AGENT)
-    entry = journal.promise("replace", namespace=system.NAMESPACE, name=toolbox.name)
+    toolbox = Toolbox(system, run.id)
+    entry = journal.promise("replace", namespace=system.namespace, name=toolbox.name)
     toolbox.start()
     yield toolbox
     journal.undo(entry)
 
 
 @pytest.fixture(scope="session")
-def schema(cluster: Cluster, database: Database, journal: Journal) -> Schema:
+def schema(system: System, database: Database, journal: Journal) -> Schema:
     """The agent's tables, to be changed for a time."""
-    return Schema(cluster, database, journal)
+    return Schema(system, database, journal)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -222,10 +231,12 @@ def toolbox_in_time(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def topic(cluster: Cluster, toolbox: Toolbox, run: Run) -> Topic:
+def topic(system: System, toolbox: Toolbox, run: Run) -> Topic:
     """The topic of the agent's events, read by a consumer of the run's own."""
-    brokers = system.pubsub(cluster)["brokers"]
-    return Topic(toolbox, brokers, system.TOPIC, f"acceptance-{run.id}")
+    client = system.kafka_client()
+    run.masking.hide(client.sasl.get("sasl_plain_password", ""))
+    toolbox.keep("kafka.json", json.dumps(client.arguments()))
+    return Topic(toolbox, contract.TOPIC, f"acceptance-{run.id}")
 
 
 @pytest.fixture(autouse=True)
@@ -242,17 +253,19 @@ def timeline(run: Run, request: pytest.FixtureRequest) -> Timeline:
 
 @pytest.fixture
 def faults(
-    cluster: Cluster, agent: Api, database: Database, waiting: Waiting, journal: Journal, run: Run
+    system: System, entry: Entry, agent: Api, database: Database, waiting: Waiting, journal: Journal, run: Run
 ) -> Iterator[Faults]:
     """Break things; afterwards everything has to be steady again."""
+    for name in contract.DEPENDENCIES.keys() & entry.target.split():
+        system.target(name)
 
     def steady() -> None:
-        system.until_steady(cluster, agent, waiting)
+        system.until_steady(agent)
 
-    proofs = {system.POSTGRES: database.open_query}
-    yield Faults(cluster, journal, waiting, steady, run.options.fault_backends, proofs)
+    proofs = {target: database.open_query for name, target in system.own_backends.items() if name == "postgres"}
+    yield Faults(system.cluster, journal, waiting, steady, run.options.fault_backends, proofs)
     try:
-        system.until_steady(cluster, agent, waiting, within_s=120)
+        system.until_steady(agent, within_s=120)
     except UnmetError as error:
         raise UnsteadyError(error.expected, error.seen, error.since_s) from error
 

@@ -5,8 +5,8 @@ from functools import partial
 from uuid import uuid4
 
 from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import system
-from acceptance.harness.api import Api, shorten
+from acceptance.harness import contract
+from acceptance.harness.api import Api, reached, shorten
 from acceptance.harness.catalogue import proves
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.control_plane import REQUIRED, absent
@@ -17,6 +17,7 @@ from acceptance.harness.numbers import most, slowest, took
 from acceptance.harness.plaintext import first_answer
 from acceptance.harness.port_forward import PortForward
 from acceptance.harness.schema import Schema
+from acceptance.harness.system import System
 from acceptance.harness.topic import Topic
 from acceptance.harness.workload import find, require_ready
 
@@ -27,25 +28,25 @@ READS = 40
 
 
 @proves("criterion-1-control-plane")
-def test_dapr_system_pods_run(cluster: Cluster, within: Within) -> None:
-    wanted = {workload.name: workload.desired for workload in cluster.workloads(system.DAPR_NAMESPACE)}
-    sidecars = [one for pod in cluster.pods(system.NAMESPACE) for one in pod.containers.values() if one.name == "daprd"]
+def test_dapr_system_pods_run(system: System, cluster: Cluster, within: Within) -> None:
+    wanted = {workload.name: workload.desired for workload in cluster.workloads(system.names.dapr_namespace)}
+    sidecars = [one for pod in cluster.pods(system.namespace) for one in pod.containers.values() if one.name == "daprd"]
     for arguments in {one.arguments for one in sidecars} or {()}:
         gone = ", ".join(absent(wanted, arguments))
         expect(not gone, f"{gone} in dapr-system", f"workloads: {', '.join(sorted(wanted)) or 'none'}")
     for name in sorted(one for one, desired in wanted.items() if desired or one in REQUIRED):
-        ready = partial(require_ready, cluster, system.DAPR_NAMESPACE, name)
+        ready = partial(require_ready, cluster, system.names.dapr_namespace, name)
         within("ready_s", f"{name} in dapr-system to be ready", ready)
 
 
 @proves("criterion-2-sidecar")
 def test_agent_runs_with_a_sidecar_of_the_control_planes_version(
-    cluster: Cluster, sidecar: Api, within: Within
+    system: System, cluster: Cluster, sidecar: Api, within: Within
 ) -> None:
-    ready = partial(require_ready, cluster, system.NAMESPACE, system.AGENT)
+    ready = partial(require_ready, cluster, system.namespace, system.agent.name)
     within("ready_s", "the agent with its sidecar to be ready", ready)
-    daprd = system.agent_pod(cluster).containers.get("daprd")
-    injector = find(cluster, system.DAPR_NAMESPACE, "dapr-sidecar-injector")
+    daprd = system.agent_pod().containers.get("daprd")
+    injector = find(cluster, system.names.dapr_namespace, "dapr-sidecar-injector")
     expect(daprd and daprd.ready, "container daprd, ready", daprd)
     runtime = sidecar.json("GET", "/v1.0/metadata")["runtimeVersion"]
     # A tag may carry a variant behind the version: 1.18.2-mariner.
@@ -54,10 +55,12 @@ def test_agent_runs_with_a_sidecar_of_the_control_planes_version(
 
 
 @proves("criterion-3-components")
-def test_components_exist_and_are_loaded_by_the_sidecar(cluster: Cluster, sidecar: Api, within: Within) -> None:
-    wanted = {system.PUBSUB: "pubsub.kafka", system.STATESTORE: "state.postgresql"}
+def test_components_exist_and_are_loaded_by_the_sidecar(
+    system: System, cluster: Cluster, sidecar: Api, within: Within
+) -> None:
+    wanted = {contract.PUBSUB: "pubsub.kafka", contract.STATESTORE: "state.postgresql"}
     existing = {
-        name: one["spec"]["type"] for name, one in cluster.dapr_resources(system.NAMESPACE, "components").items()
+        name: one["spec"]["type"] for name, one in cluster.dapr_resources(system.namespace, "components").items()
     }
     expect(wanted.items() <= existing.items(), f"Components {wanted}", existing)
 
@@ -67,16 +70,16 @@ def test_components_exist_and_are_loaded_by_the_sidecar(cluster: Cluster, sideca
         if not wanted.items() <= components.items():
             raise NotYetError(f"the sidecar has loaded {components}")
         subscriptions = [(one["pubsubname"], one["topic"]) for one in metadata.get("subscriptions", [])]
-        if (system.PUBSUB, system.TOPIC) not in subscriptions:
+        if (contract.PUBSUB, contract.TOPIC) not in subscriptions:
             raise NotYetError(f"the sidecar has subscriptions {subscriptions}")
 
-    within("loaded_s", f"both Components and the subscription to {system.TOPIC} in the sidecar", loaded)
+    within("loaded_s", f"both Components and the subscription to {contract.TOPIC} in the sidecar", loaded)
 
 
 @proves("criterion-4-health")
 def test_health_says_healthy(agent: Api, judge: Judge) -> None:
     answer = agent.call("GET", "/health")
-    body = {"status": "healthy", "service": system.AGENT}
+    body = {"status": "healthy", "service": contract.AGENT}
     expect(answer.status_code == 200 and answer.json() == body, f"200 with {body}", shorten(answer))
     judge(slowest("answer_s", [answer]))
 
@@ -86,8 +89,10 @@ def test_ready_confirms_every_dependency(agent: Api, judge: Judge) -> None:
     answer = agent.call("GET", "/ready")
     expect(answer.status_code == 200, "/ready to answer 200", shorten(answer, 600))
     body = answer.json()
-    bad = [name for name in sorted(system.CHECKS) if body.get("checks", {}).get(name, {}).get("status") != "ok"]
-    expect(body.get("status") == "ready" and not bad, f"status ready and {sorted(system.CHECKS)} ok", f"{bad}: {body}")
+    bad = [name for name in sorted(contract.CHECKS) if body.get("checks", {}).get(name, {}).get("status") != "ok"]
+    expect(
+        body.get("status") == "ready" and not bad, f"status ready and {sorted(contract.CHECKS)} ok", f"{bad}: {body}"
+    )
     judge(slowest("answer_s", [answer]))
 
 
@@ -117,9 +122,9 @@ def test_state_is_saved_read_and_deleted_through_dapr(
     agent: Api, database: Database, sidecar_metrics: Api, judge: Judge, within: Within
 ) -> None:
     key, value = f"acceptance-{uuid4()}", {"nested": [1, {"text": "Grüße"}], "none": None}
-    row = f"{system.AGENT}||{key}"
-    count = f"SELECT count(*) FROM {system.STATE_TABLE} WHERE key = $1"  # noqa: S608 -- a name from the contract
-    labels = {"component": system.STATESTORE, "success": "true"}
+    row = f"{contract.AGENT}||{key}"
+    count = f"SELECT count(*) FROM {contract.STATE_TABLE} WHERE key = $1"  # noqa: S608 -- a name from the contract
+    labels = {"component": contract.STATESTORE, "success": "true"}
     counted = {
         one: Counter(lambda: [sidecar_metrics], STATE_CALLS, labels | {"operation": one})
         for one in ("set", "get", "delete")
@@ -134,10 +139,10 @@ def test_state_is_saved_read_and_deleted_through_dapr(
 
     require_answer({"status": "saved", "key": key}, "POST", "/state", json={"key": key, "value": value})
     require_answer({"key": key, "value": value}, "GET", f"/state/{key}")
-    expect(database.value(count, row) == 1, f"one row {row} in {system.STATE_TABLE}", "none")
+    expect(database.value(count, row) == 1, f"one row {row} in {contract.STATE_TABLE}", "none")
     require_answer({"status": "deleted", "key": key}, "DELETE", f"/state/{key}")
     require_answer(None, "GET", f"/state/{key}", status=404)
-    expect(database.value(count, row) == 0, f"no row {row} in {system.STATE_TABLE}", "it is still there")
+    expect(database.value(count, row) == 0, f"no row {row} in {contract.STATE_TABLE}", "it is still there")
     for name in ("set", "delete"):
         within("counted_s", f"the sidecar to count the {name}", partial(counted[name].require, before[name] + 1))
 
@@ -155,17 +160,19 @@ def test_published_event_is_found_in_the_topic(
     agent: Api, topic: Topic, sidecar_metrics: Api, bound: Bound, judge: Judge, within: Within
 ) -> None:
     offsets = topic.offsets()
-    labels = {"component": system.PUBSUB, "topic": system.TOPIC, "success": "true"}
+    labels = {"component": contract.PUBSUB, "topic": contract.TOPIC, "success": "true"}
     published_through = Counter(lambda: [sidecar_metrics], PUBLISHES, labels)
     before = published_through.value()
     message = f"acceptance {uuid4()}"
     started = time.monotonic()
     published = agent.json("POST", "/publish", json={"message": message, "metadata": {"key": message}})
-    expect(published.get("status") == "published" and published.get("topic") == system.TOPIC, "published", published)
+    expect(published.get("status") == "published" and published.get("topic") == contract.TOPIC, "published", published)
     record = topic.find(published["id"], offsets, bound("found_s"))
     found = time.monotonic()
     expect(
-        record and message in record["value"], f"event {published['id']} in {system.TOPIC}", record or "no such record"
+        record and message in record["value"],
+        f"event {published['id']} in {contract.TOPIC}",
+        record or "no such record",
     )
     assert record
     expect(record["key"] == message, f"Kafka's partition key {message!r}", record["key"])
@@ -179,10 +186,10 @@ def test_invocation_from_the_callers_sidecar(
     caller_sidecar: Api, invocations: Counter, agent_forward: PortForward, within: Within
 ) -> None:
     before = invocations.value()
-    invoke = f"/v1.0/invoke/{system.AGENT}/method/health"
-    health = within("reached_s", f"{invoke} to be answered", partial(system.reached, caller_sidecar, invoke)).json()
-    expect(health.get("service") == system.AGENT, f"the answer of {system.AGENT}", health)
-    within("counted_s", f"the callee to see {system.CALLER} call", partial(invocations.require, before + 1))
-    answer = first_answer(agent_forward.address(system.SIDECAR_INTERNAL_PORT))
+    invoke = f"/v1.0/invoke/{contract.AGENT}/method/health"
+    health = within("reached_s", f"{invoke} to be answered", partial(reached, caller_sidecar, invoke)).json()
+    expect(health.get("service") == contract.AGENT, f"the answer of {contract.AGENT}", health)
+    within("counted_s", f"the callee to see {contract.CALLER} call", partial(invocations.require, before + 1))
+    answer = first_answer(agent_forward.address(contract.SIDECAR_INTERNAL_PORT))
     expect(not answer.plaintext_http2, "a plaintext connection to 50002 to be refused", answer)
     expect(answer.tls, "the port to speak TLS", answer)

@@ -13,27 +13,25 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-import asyncpg
-
-from acceptance.harness import system
-from acceptance.harness.cluster import Cluster
-from acceptance.harness.database import PORT, Database
+from acceptance.harness import contract
+from acceptance.harness.database import Database, Row
 from acceptance.harness.environment import opened
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.journal import Journal
 from acceptance.harness.options import Options
-from acceptance.harness.reach import Reach
 from acceptance.harness.record import Record, cloud_event
 from acceptance.harness.restart import scaled
+from acceptance.harness.system import System
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
+from app.effects import APPLY
+from app.migration import MIGRATIONS
 
 OPTIONS = Options("auto", None, None, "never", ("default",), 1, frozenset(), seed=0, plan=False)
-PROGRAM = str(Path(__file__).with_name("plain_consumer"))
+PROGRAM = Path(__file__).with_name("plain_consumer.py")
 KEYS = 64
 AWAY_S = 60
 BACK_S = 120
@@ -45,47 +43,37 @@ FROM {schema}.effects WHERE key LIKE $1
 """
 
 
-class ConsumerPod(Toolbox):
-    """A pod of the agent's image that may also reach PostgreSQL."""
-
-    def _manifest(self) -> dict[str, Any]:
-        manifest = super()._manifest()
-        password = {"secretKeyRef": {"name": "postgres-credentials", "key": "password"}}
-        manifest["spec"]["containers"][0]["env"] = [{"name": "POSTGRES_PASSWORD", "valueFrom": password}]
-        return manifest
-
-
 @dataclass(frozen=True)
 class Benchmark:
     """One run: what it reaches, and how large it is."""
 
-    cluster: Cluster
+    system: System
+    pod: Toolbox
     journal: Journal
-    waiting: Waiting
     run: str
     events: int
 
     def plain(self) -> None:
         """Write the backlog, then apply it with the plain consumer, while the agent is away."""
-        brokers = system.pubsub(self.cluster)["brokers"]
-        backend = system.postgres(self.cluster)
         group = f"benchmark-{self.run}"
         within_s = self.events / SLOWEST_PER_S
-        away = scaled(self.cluster, self.journal, system.AGENT_APP, 0, self.waiting, AWAY_S)
-        with self._pod() as pod, away:
-            topic = Topic(pod, brokers, system.TOPIC, group)
+        system = self.system
+        with scaled(system.cluster, self.journal, system.agent, 0, system.waiting, AWAY_S):
+            topic = Topic(self.pod, contract.TOPIC, group)
             wanted = {
-                **{name: getattr(backend, name) for name in ("host", "user", "database")},
-                "brokers": brokers,
+                "dsn": system.postgres_client().dsn(),
                 "topic": topic.name,
                 "offsets": topic.offsets(),
                 "group": group,
                 "schema": self.schema,
                 "events": self.events,
                 "within_s": within_s,
+                "apply": APPLY,
+                "migrations": list(MIGRATIONS),
             }
             topic.write([self.record(number) for number in range(self.events)])
-            pod.run(PROGRAM, json.dumps(wanted), timeout_s=within_s + 30)
+            self.pod.keep("acceptance/in_cluster/plain_consumer.py", PROGRAM.read_text())
+            self.pod.run("plain_consumer", stdin=json.dumps(wanted), timeout_s=within_s + 30)
 
     def record(self, number: int) -> Record:
         """One event of the backlog, as another producer would publish it."""
@@ -100,9 +88,9 @@ class Benchmark:
             if seen < self.events:
                 raise NotYetError(f"{seen} of {self.events} events are applied")
 
-        self.waiting.until("the agent to apply the backlog", applied, BACK_S + self.events / SLOWEST_PER_S, 1)
+        self.system.waiting.until("the agent to apply the backlog", applied, BACK_S + self.events / SLOWEST_PER_S, 1)
 
-    def applied(self, database: Database, schema: str) -> asyncpg.Record:
+    def applied(self, database: Database, schema: str) -> Row:
         """What was applied in a schema: events, different ones, and the seconds from the first to the last."""
         return database.rows(APPLIED.format(schema=schema), f"benchmark-{self.run}-%")[0]
 
@@ -111,15 +99,15 @@ class Benchmark:
         """The schema of the plain consumer's tables."""
         return f"benchmark_{self.run}"
 
-    @contextmanager
-    def _pod(self) -> Iterator[Toolbox]:
-        pod = ConsumerPod(self.cluster, self.waiting, system.NAMESPACE, f"benchmark-{self.run}", system.AGENT)
-        entry = self.journal.promise("replace", namespace=system.NAMESPACE, name=pod.name)
-        try:
-            pod.start()
-            yield pod
-        finally:
-            self.journal.undo(entry)
+
+@contextmanager
+def started(system: System, journal: Journal, run: str) -> Iterator[Toolbox]:
+    """A pod beside the agent's."""
+    pod = Toolbox(system, f"benchmark-{run}")
+    with journal.promised("replace", namespace=system.namespace, name=pod.name):
+        pod.start()
+        pod.keep("kafka.json", json.dumps(system.kafka_client().arguments()))
+        yield pod
 
 
 def compare(events: int) -> int:
@@ -127,13 +115,10 @@ def compare(events: int) -> int:
     run, waiting = uuid4().hex[:8], Waiting()
     with (
         opened(OPTIONS, f"benchmark {run}", waiting, lambda: False) as environment,
-        closing(Reach(cluster := environment.cluster)) as reach,
+        started(system := System(environment.cluster, waiting, OPTIONS.names), environment.journal, run) as pod,
+        closing(Database(partial(pod.stream, "sql"), system.postgres_client)) as database,
     ):
-        backend = system.postgres(cluster)
-        forward = reach.forward(system.POSTGRES.namespace, system.POSTGRES.name, PORT)
-        password = partial(cluster.secret, system.NAMESPACE, "postgres-credentials", "password")
-        database = Database(forward, password, backend.user, backend.database)
-        benchmark = Benchmark(cluster, environment.journal, waiting, run, events)
+        benchmark = Benchmark(system, pod, environment.journal, run, events)
         benchmark.plain()
         benchmark.agents(database)
         found = {

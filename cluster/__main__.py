@@ -8,7 +8,6 @@ from pathlib import Path
 from types import ModuleType
 
 from cluster import (
-    agent_image,
     context,
     dapr,
     debian,
@@ -18,6 +17,7 @@ from cluster import (
     minikube,
     password,
     proxies,
+    python_images,
     servers,
     tools,
 )
@@ -54,11 +54,11 @@ def up() -> None:
     with phase("Tools"):
         tools.ensure([where.__name__.rpartition(".")[2], "kubectl", "helm"])
     with phase("Cluster, and the agent's image"), ThreadPoolExecutor(1) as beside:
-        building = beside.submit(build_agent)
+        building = beside.submit(build_images)
         context.remember()
         where.ensure()
         building.result()
-    image = load_agent()
+    image = load_images()
     with phase("Dapr"):
         dapr.ensure(where.CONTEXT)
     apply(image)
@@ -67,21 +67,21 @@ def up() -> None:
 
 def deploy() -> None:
     """Build the agent's image, apply the overlay, roll out what changed, and show that it works."""
-    apply(load_agent())
+    apply(load_images())
 
 
-def build_agent() -> None:
-    """Build the agent's image beside something else: mostly it waits for PyPI."""
+def build_images() -> None:
+    """Build the images of our own code beside something else: mostly that waits for PyPI."""
     with speaking_for("agent"):
-        agent_image.build()
+        python_images.build()
 
 
-def load_agent() -> str:
-    """Build the agent's image and bring it into the cluster; returns its content key."""
-    with phase("Agent image"):
-        key = agent_image.build()
-        provider().load(agent_image.IMAGES, key)
-    return key
+def load_images() -> str:
+    """Build the images of our own code and bring them into the cluster; returns the content key of the agent's."""
+    with phase("Agent image, and the toolbox's"):
+        keys = python_images.build()
+        provider().load(python_images.names(), " ".join(keys.values()))
+    return keys[python_images.AGENT.names[0]]
 
 
 def apply(image: str) -> None:

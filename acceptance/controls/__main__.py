@@ -7,10 +7,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from acceptance.controls import suite
-from acceptance.controls.broken import broken, undo_table
+from acceptance.controls.broken import NAMES, broken, undo_table
 from acceptance.controls.catalogue import Control, load
 from acceptance.harness.cluster import Cluster
-from acceptance.harness.environment import NAME, held
+from acceptance.harness.environment import held, name_of
 from acceptance.harness.errors import EnvironmentNotReadyError, ExitCode, UndoIncompleteError
 from acceptance.harness.interruption import terminate_like_interrupt
 from acceptance.harness.journal import Journal
@@ -52,7 +52,7 @@ def judged(kubectl: Kubectl, controls: list[Control]) -> ExitCode:
     """Run controls one after the other, and print the table; what an earlier run left broken is put back first."""
     code = ExitCode.OK
     # Not the suite's own: a run of the suite holds that one, and undoes what is in its journal.
-    with held(Cluster(kubectl), f"{NAME}-controls", "controls", undo_table(kubectl), Waiting()) as journal:
+    with held(Cluster(kubectl), f"{name_of(NAMES)}-controls", "controls", undo_table(kubectl), Waiting()) as journal:
         for undone in journal.undo_all():
             sys.stdout.write(f"undone from an earlier run: {undone}\n")
         for control in controls:

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from acceptance.controls.catalogue import Control
-from acceptance.harness import system
+from acceptance.harness import names
 from acceptance.harness.journal import Journal, Undo
 from acceptance.harness.kubectl import Kubectl, KubectlError
 
 PROGRAM = Path(__file__).with_name("sabotage")
 CONFIG_MAP = "acceptance-sabotage"
-AGENT = (system.NAMESPACE, f"deployment/{system.AGENT}")
+NAMES = names.load()
+AGENT = (NAMES.namespace, f"deployment/{NAMES.agent.deployment}")
 WORKLOADS = (
-    (system.KAFKA.namespace, "statefulset/kafka"),
-    (system.POSTGRES.namespace, f"statefulset/{system.POSTGRES.name}"),
+    ("kafka", "statefulset/kafka"),
+    ("postgres", "statefulset/postgres-postgresql"),
     AGENT,
-    (system.NAMESPACE, f"deployment/{system.CALLER}"),
+    (NAMES.namespace, f"deployment/{NAMES.caller.deployment}"),
 )
 # What the API server adds and would refuse, or keep for itself.
 SERVER_SIDE = ("resourceVersion", "uid", "creationTimestamp", "generation", "managedFields")
@@ -60,12 +61,12 @@ def _wrap(kubectl: Kubectl, name: str) -> None:
     config_map = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": CONFIG_MAP, "namespace": system.NAMESPACE},
+        "metadata": {"name": CONFIG_MAP, "namespace": NAMES.namespace},
         "data": {file.name: file.read_text() for file in PROGRAM.glob("*.py")},
     }
     kubectl.run("apply", "-f", "-", stdin=json.dumps(config_map))
     container = {
-        "name": system.AGENT_APP.container,
+        "name": NAMES.agent.container,
         "command": ["python", "-m", PROGRAM.name],
         "args": ["agent"],
         "env": [{"name": "SABOTAGE", "value": name}, {"name": "PYTHONPATH", "value": "/sabotage:/app"}],
@@ -107,8 +108,8 @@ def _put_back(kubectl: Kubectl, namespace: str, target: str, saved: dict[str, An
 
 
 def _roll_out(kubectl: Kubectl) -> None:
-    kubectl.run("-n", system.NAMESPACE, "delete", "configmap", CONFIG_MAP, "--ignore-not-found")
-    kubectl.run("-n", system.NAMESPACE, "rollout", "restart", AGENT[1])
+    kubectl.run("-n", NAMES.namespace, "delete", "configmap", CONFIG_MAP, "--ignore-not-found")
+    kubectl.run("-n", NAMES.namespace, "rollout", "restart", AGENT[1])
     for namespace, workload in WORKLOADS:
         _rolled_out(kubectl, namespace, workload, 180)
 

@@ -46,6 +46,17 @@ class Api:
         self._client.close()
 
 
+def reached(api: Api, path: str) -> httpx.Response:
+    """The answer to an invocation. Raises NotYetError unless it is 200.
+
+    A sidecar looks another's name up every 30 s at most, so for that long it may dial a pod that was replaced.
+    """
+    answer = api.call("GET", path)
+    if answer.status_code != httpx.codes.OK:
+        raise NotYetError(f"{path} answers {shorten(answer)}")
+    return answer
+
+
 def shorten(answer: httpx.Response, limit: int = 300) -> str:
     """Status and the beginning of the body, for messages."""
     return f"{answer.status_code}: {answer.text[:limit]}"

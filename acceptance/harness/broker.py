@@ -37,6 +37,7 @@ class Broker:
 
     faults: Faults
     pod: Pod
+    brokers: str
     topic: Topic
 
     def run(self, script: str, *arguments: str) -> None:
@@ -48,5 +49,5 @@ class Broker:
         return self.faults.journal.promised("exec", **self._call(script, arguments))
 
     def _call(self, script: str, arguments: tuple[str, ...]) -> dict[str, Any]:
-        whole = [self.topic.brokers, self.topic.name, *arguments]
+        whole = [self.brokers, self.topic.name, *arguments]
         return {"namespace": self.pod.namespace, "pod": self.pod.name, "script": script, "arguments": whole}

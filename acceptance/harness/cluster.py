@@ -104,6 +104,16 @@ class Cluster:
         spec = self.core.read_namespaced_service(service, namespace, _request_timeout=10).spec
         return objects.host((spec.cluster_ip if spec else None) or "")
 
+    def selector(self, namespace: str, service: str) -> dict[str, str]:
+        """The labels of the pods that a Service leads to; empty where there is no such Service, or it selects none."""
+        try:
+            spec = self.core.read_namespaced_service(service, namespace, _request_timeout=10).spec
+        except client.ApiException as error:
+            if error.status != 404:
+                raise
+            return {}
+        return (spec.selector if spec else None) or {}
+
     def delete_pod(self, namespace: str, name: str, grace_s: int | None = None) -> None:
         """Delete a pod; one that is gone already is fine."""
         try:

@@ -16,7 +16,7 @@ from pytest_kubernetes.providers.base import AClusterManager  # type: ignore[imp
 from acceptance.harness.command import output
 from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteError
 from acceptance.harness.kubectl import Kubectl
-from cluster import agent_image, console, dapr, images
+from cluster import console, dapr, images, python_images
 from cluster.console import SurroundingsError
 from cluster.paths import CHECKOUT, VERSIONS
 
@@ -59,8 +59,8 @@ def _make(provider: str, manager: AClusterManager, kubeconfig: Path) -> str:
             context = str(yaml.safe_load(kubeconfig.read_text())["current-context"])
             if images.are_local() and provider == "kind":
                 images.make("--into", f"{NAME}-control-plane")
-            agent_image.build()
-            for image in agent_image.IMAGES:
+            python_images.build()
+            for image in python_images.names():
                 manager.load_image(image)
             dapr.ensure(context)
     except (SurroundingsError, RuntimeError, OSError, subprocess.SubprocessError) as error:

@@ -8,7 +8,7 @@ from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError, UnmetError
 from acceptance.harness.topic import Topic
 
-RECORDED = "SELECT reason, attempts, original FROM dead_letters WHERE id = $1"
+RECORDED = "SELECT reason, attempts, encode(original, 'base64') AS original FROM dead_letters WHERE id = $1"
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def in_table(database: Database, event_id: str) -> DeadLetter:
     rows = database.rows(RECORDED, event_id)
     if not rows:
         raise NotYetError(f"{event_id} is not in the table dead_letters")
-    return DeadLetter(**rows[0])
+    return DeadLetter(rows[0]["reason"], rows[0]["attempts"], b64decode(rows[0]["original"]))
 
 
 def in_topic(dead_letters: Topic, event_id: str, offsets: dict[str, int], within_s: float) -> DeadLetter:

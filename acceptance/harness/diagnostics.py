@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass
 from shlex import quote
 
-from acceptance.harness import system
 from acceptance.harness.catalogue import Entry
 from acceptance.harness.errors import UnmetError, leaves
+from acceptance.harness.names import Names
 from acceptance.harness.rules import first_finding
 from acceptance.harness.state import State
 
@@ -43,6 +43,7 @@ class Explanation:
 def explain(
     error: BaseException,
     entry: Entry,
+    names: Names,
     state: State | None,
     details: str,
     given: tuple[str, ...] = (),
@@ -58,7 +59,11 @@ def explain(
     if state and entry.fault:
         state.under_fault = frozenset(entry.target.split())
     finding = first_finding(state) if state else None
-    look = finding.look if finding else f"kubectl -n {system.NAMESPACE} logs deploy/{system.AGENT} -c fastapi"
+    look = (
+        finding.look
+        if finding
+        else f"kubectl -n {names.namespace} logs deploy/{names.agent.deployment} -c {names.agent.container}"
+    )
     return Explanation(
         expected=told.expected if told else entry.checks,
         seen=" ".join((told.seen if told else plain).split()),

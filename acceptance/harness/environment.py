@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from acceptance.harness import system
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.config_map import ConfigMap
 from acceptance.harness.creation import MANAGERS, created
@@ -14,13 +13,13 @@ from acceptance.harness.journal import Journal, Undo
 from acceptance.harness.kubeconfig import private_copy
 from acceptance.harness.kubectl import KubectlError
 from acceptance.harness.lease import Lease, holder_of
+from acceptance.harness.names import Names
 from acceptance.harness.options import Options
 from acceptance.harness.overlay import applied
 from acceptance.harness.waiting import Waiting
 
 # A line per node: its name and whether it is out of disk.
 DISK_PRESSURE = '{range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="DiskPressure")].status}{"\\n"}{end}'
-NAME = f"acceptance-{system.NAMESPACE}"
 KEPT_IN = "default"
 """A namespace that every cluster has, and that no run makes or removes."""
 
@@ -53,13 +52,18 @@ def opened(options: Options, run: str, waiting: Waiting, failed: Callable[[], bo
         cluster = Cluster(kubectl)
         require_dapr(cluster)
         require_disk(cluster)
-        journal = stack.enter_context(held(cluster, NAME, run, undo_table(cluster), waiting))
+        journal = stack.enter_context(held(cluster, name_of(options.names), run, undo_table(cluster), waiting))
         undone = journal.undo_all()
         stack.callback(journal.undo_all)
         overlay = options.overlay or (options.cluster if options.cluster in MANAGERS else None)
         if overlay:
-            stack.enter_context(applied(kubectl, journal, overlay, keep))
+            stack.enter_context(applied(kubectl, journal, overlay, options.names, keep))
         yield Environment(cluster, journal, undone)
+
+
+def name_of(names: Names) -> str:
+    """What Lease and journal of runs on a system are called, whatever checkout they come from."""
+    return f"acceptance-{names.namespace}"
 
 
 @contextmanager

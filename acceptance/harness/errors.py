@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+from _pytest.outcomes import Skipped  # `pytest.skip.Exception`, which mypy does not take for a class
+
 
 class ExitCode(IntEnum):
     """What `pytest acceptance` tells the shell; pytest's own codes keep their meaning."""
@@ -19,6 +21,10 @@ class NotYetError(Exception):
 
 class HopelessError(Exception):
     """Why waiting longer cannot help."""
+
+
+class NotApplicableError(Skipped):
+    """Why a test has nothing to hit here; its entry is `not applicable` in the report."""
 
 
 class UnmetError(AssertionError):

@@ -3,29 +3,32 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from acceptance.harness import system
-from acceptance.harness.kubectl import Kubectl, KubectlError
+from acceptance.harness.kubectl import KubectlError
+from acceptance.harness.system import System
 
-NAMESPACES = (system.NAMESPACE, system.KAFKA.namespace, system.POSTGRES.namespace)
 SHOWN = "deployments,statefulsets,services,endpointslices,pods,persistentvolumeclaims,events"
 DAPR = "components.dapr.io,resiliencies.dapr.io,subscriptions.dapr.io,configurations.dapr.io"
-# Secrets are on none of these lists.
-COMMANDS = {
-    "versions.txt": ("version",),
-    "nodes.txt": ("describe", "nodes"),
-    **{f"{name}/describe.txt": ("-n", name, "describe", "deployments,statefulsets,pods") for name in NAMESPACES},
-    **{f"{name}/manifests.yaml": ("-n", name, "get", SHOWN, "-o", "yaml") for name in NAMESPACES},
-    **{f"{name}/events.txt": ("-n", name, "get", "events", "--sort-by=.lastTimestamp") for name in NAMESPACES},
-    "dapr/resources.yaml": ("-n", system.NAMESPACE, "get", DAPR, "-o", "yaml"),
-    "dapr/control-plane.txt": ("-n", system.DAPR_NAMESPACE, "get", "pods", "-o", "wide"),
-}
 
 
-def collect(kubectl: Kubectl, folder: Path, mask: Callable[[str], str]) -> None:
+def commands(system: System) -> dict[str, tuple[str, ...]]:
+    """What kubectl is asked, by the file that keeps it; Secrets are on none of these lists."""
+    namespaces = system.namespaces
+    return {
+        "versions.txt": ("version",),
+        "nodes.txt": ("describe", "nodes"),
+        **{f"{name}/describe.txt": ("-n", name, "describe", "deployments,statefulsets,pods") for name in namespaces},
+        **{f"{name}/manifests.yaml": ("-n", name, "get", SHOWN, "-o", "yaml") for name in namespaces},
+        **{f"{name}/events.txt": ("-n", name, "get", "events", "--sort-by=.lastTimestamp") for name in namespaces},
+        "dapr/resources.yaml": ("-n", system.namespace, "get", DAPR, "-o", "yaml"),
+        "dapr/control-plane.txt": ("-n", system.names.dapr_namespace, "get", "pods", "-o", "wide"),
+    }
+
+
+def collect(system: System, folder: Path, mask: Callable[[str], str]) -> None:
     """Write down what the cluster says; a question it does not answer leaves the reason in its file."""
-    for name, arguments in COMMANDS.items():
+    for name, arguments in commands(system).items():
         try:
-            text = kubectl.run(*arguments, timeout_s=15)
+            text = system.cluster.kubectl.run(*arguments, timeout_s=15)
         except KubectlError as error:
             text = f"{error}\n"
         file = folder / name

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from acceptance.harness import system
+from acceptance.harness import contract
 from acceptance.harness.record import cloud_event
 
 ROUTES = ("subscribe", "dead-letters")
@@ -41,8 +41,8 @@ TRICKS = (
 PRETENDED = {
     "Content-Type": "application/cloudevents+json",
     "dapr-api-token": "forged",
-    "dapr-caller-app-id": system.CALLER,
-    "__topic": system.TOPIC,
+    "dapr-caller-app-id": contract.CALLER,
+    "__topic": contract.TOPIC,
     "__partition": "999",
     "__offset": "1",
 }
@@ -69,7 +69,7 @@ class Way:
 
     def requests(self, event_id: str, key: str) -> list[dict[str, Any]]:
         """An event under an id to each of the routes by each of the tricks, and invocations that nobody needs."""
-        body = cloud_event(event_id, key, amount=1_000_000, source=system.AGENT).decode()
+        body = cloud_event(event_id, key, amount=1_000_000, source=contract.AGENT).decode()
         kept = NOT_NEEDED if self.invokes else ()
         return [
             *(self._request("POST", trick.format(**_words(route)), body) for route in ROUTES for trick in TRICKS),

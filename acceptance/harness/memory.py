@@ -1,19 +1,17 @@
 """What the agent's containers hold in memory, as their node counts it."""
 
-from acceptance.harness import system
-from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import EnvironmentNotReadyError
 from acceptance.harness.node import Node
 from acceptance.harness.objects import Pod
+from acceptance.harness.system import System
 
 MIB = 2**20
-CONTAINERS = {"agent": system.AGENT_APP.container, "sidecar": system.AGENT_SIDECAR.container}
 
 
-def mebibytes(cluster: Cluster) -> dict[str, dict[str, float]]:
+def mebibytes(system: System) -> dict[str, dict[str, float]]:
     """Resident MiB of app and sidecar in each pod. Raises EnvironmentNotReadyError without their node."""
-    pods = system.agent_pods(cluster)
-    return {name: {pod.name: _resident(pod, container) for pod in pods} for name, container in CONTAINERS.items()}
+    pods, containers = system.agent_pods(), {"agent": system.agent.container, "sidecar": system.sidecar.container}
+    return {name: {pod.name: _resident(pod, container) for pod in pods} for name, container in containers.items()}
 
 
 def _resident(pod: Pod, container: str) -> float:

@@ -50,6 +50,8 @@ class Workload:
     labels: dict[str, str]
     selector: str
     image: str
+    containers: tuple[str, ...]
+    pod_labels: dict[str, str]
     desired: int
     ready: int
     updated: int
@@ -133,6 +135,8 @@ def workload(kind: str, raw: client.V1Deployment | client.V1StatefulSet) -> Work
         labels=about.labels or {},
         selector=",".join(f"{key}={value}" for key, value in labels.items()),
         image=containers[0].image or "" if containers else "",
+        containers=tuple(one.name for one in containers),
+        pod_labels=(spec.template.metadata.labels or {}) if spec.template.metadata else {},
         desired=1 if spec.replicas is None else spec.replicas,
         ready=(status.ready_replicas or 0) if status else 0,
         updated=(status.updated_replicas or 0) if status else 0,

@@ -2,12 +2,15 @@
 
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from acceptance.harness import names
 from acceptance.harness.catalogue import TIERS
+from acceptance.harness.names import Names
 from cluster.paths import CHECKOUT
 
 OVERLAYS = CHECKOUT / "overlays"
@@ -49,6 +52,7 @@ TABLE = (
         "keep what the run created: a cluster, or an overlay's objects",
         choices=("never", "on-failure", "always"),
     ),
+    Option("system", "", "file that says what the system's parts are called here (default: acceptance/system.toml)"),
     Option("faults", "", "also run each further fault once, at reduced size", flag=True),
     Option("endurance", "", "also run every size written in the criteria file", flag=True),
     Option("time-scale", "1", "factor on every deadline and bound that is a time"),
@@ -57,7 +61,7 @@ TABLE = (
     Option("plan", "", "print what would run, which faults hit what and for how long, and touch nothing", flag=True),
 )
 DEFAULTS = {option.name: option.default for option in TABLE}
-REPEATED = ("cluster", "context", "overlay", "time-scale", "fault-backends")
+REPEATED = ("cluster", "context", "overlay", "system", "time-scale", "fault-backends")
 """What makes another run of what is not repeated."""
 
 
@@ -74,6 +78,7 @@ class Options:
     fault_backends: frozenset[str]
     seed: int
     plan: bool
+    names: Names = field(default_factory=names.load)
     given: tuple[str, ...] = ()
     """What another run has to be given to be the same, but for the tiers."""
 
@@ -109,6 +114,10 @@ def parse(config: pytest.Config) -> Options:
     seed = values["seed"] or str(secrets.randbelow(10**6))
     if not seed.isdecimal():
         raise pytest.UsageError(f"--seed: {seed!r} is not a whole number")
+    try:
+        named = names.load(Path(values["system"]) if values["system"] else None)
+    except (OSError, ValueError) as error:
+        raise pytest.UsageError(f"--system: {values['system']}: {error}") from error
     same = [(name, str(values[name])) for name in REPEATED if values[name]] + [("seed", seed)]
     highest = 2 if values["endurance"] else int(values["faults"])
     return Options(
@@ -121,5 +130,6 @@ def parse(config: pytest.Config) -> Options:
         fault_backends=frozenset(name.strip() for name in values["fault-backends"].split(",") if name.strip()),
         seed=int(seed),
         plan=values["plan"],
+        names=named,
         given=tuple(f"--{name}={value}" for name, value in same if value != DEFAULTS.get(name)),
     )

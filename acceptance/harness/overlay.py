@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from acceptance.harness import system
 from acceptance.harness.errors import EnvironmentNotReadyError
 from acceptance.harness.journal import Journal
 from acceptance.harness.kubeconfig import MAKE_UP_CONTEXTS
 from acceptance.harness.kubectl import Kubectl, KubectlError
+from acceptance.harness.names import Names
 from acceptance.harness.options import OVERLAYS
 
 APPLIED_S = 120
@@ -32,7 +32,7 @@ def deployed(context: str, named: str | None) -> str:
 
 
 @contextmanager
-def applied(kubectl: Kubectl, journal: Journal, name: str, keep: Callable[[], bool]) -> Iterator[None]:
+def applied(kubectl: Kubectl, journal: Journal, name: str, names: Names, keep: Callable[[], bool]) -> Iterator[None]:
     """Apply overlays/NAME and wait; at the end remove what this created, unless `keep` says otherwise.
 
     Objects and namespaces that were there before stay as they are: an overlay that would change one is refused. Raises
@@ -52,8 +52,8 @@ def applied(kubectl: Kubectl, journal: Journal, name: str, keep: Callable[[], bo
     try:
         with _required(name):
             kubectl.run("apply", "-k", str(folder), timeout_s=APPLIED_S)
-        for app in (system.AGENT, system.CALLER):
-            _wait(kubectl, f"deployment/{app}")
+        for app in (names.agent, names.caller):
+            _wait(kubectl, names.namespace, f"deployment/{app.deployment}")
         yield
     finally:
         if keep():
@@ -70,9 +70,9 @@ def _required(name: str) -> Iterator[None]:
         raise EnvironmentNotReadyError(f"overlay {name} cannot be applied: {error}") from error
 
 
-def _wait(kubectl: Kubectl, workload: str) -> None:
+def _wait(kubectl: Kubectl, namespace: str, workload: str) -> None:
     """Wait for a rollout; one that does not come to an end is for the criteria to tell."""
-    arguments = ("-n", system.NAMESPACE, "rollout", "status", workload, f"--timeout={ROLLED_OUT_S}s")
+    arguments = ("-n", namespace, "rollout", "status", workload, f"--timeout={ROLLED_OUT_S}s")
     try:
         kubectl.run(*arguments, timeout_s=ROLLED_OUT_S + 10)
     except KubectlError as error:

@@ -6,11 +6,11 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
-from acceptance.harness import system
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults import Faults
 from acceptance.harness.objects import Pod
+from acceptance.harness.system import System
 
 CREATED_S = 30
 STARTED_S = 60
@@ -29,43 +29,43 @@ psql --quiet --username=postgres --command='SELECT pg_reload_conf()'
 
 
 @contextmanager
-def revised(faults: Faults, variables: dict[str, str]) -> Iterator[Pod]:
+def revised(faults: Faults, system: System, variables: dict[str, str]) -> Iterator[Pod]:
     """The pod of a new revision with other environment variables, once its sidecar runs; the old revision stays.
 
     Undone in any case: the Deployment is as it was then, and the pod was told to end.
     """
     cluster = faults.cluster
-    faults.begin(system.AGENT_APP)
-    old = system.agent_pods(cluster)
-    reference = f"deployment/{system.AGENT}"
-    deployment = json.loads(cluster.kubectl.run("-n", system.NAMESPACE, "get", reference, "-o", "json"))
+    faults.begin(system.agent)
+    old = system.agent_pods()
+    reference = f"deployment/{system.agent.name}"
+    deployment = json.loads(cluster.kubectl.run("-n", system.namespace, "get", reference, "-o", "json"))
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     as_it_was = {"op": "replace", "path": ENV, "value": container["env"]}
     others = [one for one in container["env"] if one["name"] not in variables]
     changed = [*others, *({"name": name, "value": value} for name, value in variables.items())]
-    there = {"namespace": system.NAMESPACE, "reference": reference}
+    there = {"namespace": system.namespace, "reference": reference}
     with faults.journal.promised("patch", operations=[as_it_was], **there):
         cluster.patch(operations=[{**as_it_was, "value": changed}], **there)
-        new = faults.waiting.until("a pod of the new revision", partial(new_pod, cluster, old), CREATED_S)
-        faults.waiting.until("its sidecar to be ready", partial(_require_sidecar, cluster, new), STARTED_S)
+        new = faults.waiting.until("a pod of the new revision", partial(new_pod, system, old), CREATED_S)
+        faults.waiting.until("its sidecar to be ready", partial(_require_sidecar, system, new), STARTED_S)
         yield new
 
 
 @contextmanager
-def refused(faults: Faults, pod: Pod) -> Iterator[None]:
+def refused(faults: Faults, system: System, pod: Pod) -> Iterator[None]:
     """PostgreSQL ends the connections of one pod, and refuses new ones from there."""
     with ExitStack() as undo:
-        for postgres in faults.begin(system.POSTGRES)[1]:
+        for postgres in faults.begin(system.postgres)[1]:
             there: dict[str, Any] = {"namespace": postgres.namespace, "pod": postgres.name, "arguments": [pod.ip]}
             undo.enter_context(faults.journal.promised("exec", script=ADMIT, **there))
             faults.cluster.execute(script=REFUSE, **there)
         yield
 
 
-def new_pod(cluster: Cluster, old: list[Pod]) -> Pod:
+def new_pod(system: System, old: list[Pod]) -> Pod:
     """The agent's pod that was not there before, once it has an address. Raises NotYetError while there is none."""
     known = {one.uid for one in old}
-    found = [one for one in system.agent_pods(cluster) if one.uid not in known and one.ip]
+    found = [one for one in system.agent_pods() if one.uid not in known and one.ip]
     if not found:
         raise NotYetError(f"none with an address but {', '.join(one.name for one in old)}")
     return found[-1]
@@ -77,7 +77,7 @@ def require_gone(cluster: Cluster, pod: Pod) -> None:
         raise NotYetError(f"{pod.name} is still there")
 
 
-def _require_sidecar(cluster: Cluster, pod: Pod) -> None:
-    (now,) = [one for one in system.agent_pods(cluster) if one.uid == pod.uid]
-    if not now.containers[system.AGENT_SIDECAR.container].ready:
+def _require_sidecar(system: System, pod: Pod) -> None:
+    (now,) = [one for one in system.agent_pods() if one.uid == pod.uid]
+    if not now.containers[system.sidecar.container].ready:
         raise NotYetError(f"{pod.name}: daprd is not ready")

@@ -7,7 +7,7 @@ from acceptance.harness.artifacts import Artifacts
 from acceptance.harness.page import page
 from acceptance.harness.timeline import Timeline
 
-MARKS = {"passed": "✅ passed", "failed": "❌ failed", "not run": "⚠️ not run"}
+MARKS = {"passed": "✅ passed", "failed": "❌ failed", "not run": "⚠️ not run", "not applicable": "➖ not applicable"}
 HEAD = "| | id | title | seconds | numbers (bound) |\n|---|---|---|---|---|"
 
 
@@ -29,7 +29,8 @@ def markdown(summary: dict[str, Any]) -> str:
     lines = [f"# Acceptance run {summary['run']}", "", facts, "", HEAD]
     for result in summary["results"]:
         cells = [MARKS[result["outcome"]], result["id"], result["title"], f"{result['duration_s']:.1f}"]
-        lines.append(f"| {' | '.join([*cells, ', '.join(numbers(result))])} |")
+        cells.append(", ".join(numbers(result)) or result["reason"])
+        lines.append(f"| {' | '.join(cells)} |")
     for result in summary["results"]:
         for failure in result["failures"]:
             lines += ["", f"## {result['id']}", "", *(f"- {name}: {text}" for name, text in failure.items() if text)]

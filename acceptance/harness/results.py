@@ -21,14 +21,18 @@ class Result:
     exceeded: dict[str, str] = field(default_factory=dict)
     """What counts towards each bound that is exceeded, until that was told."""
     ran: bool = False
+    not_applicable: str = ""
+    """Why there was nothing to hit here."""
     failures: list[Explanation] = field(default_factory=list)
     timeline: Timeline = field(default_factory=Timeline)
 
     @property
     def outcome(self) -> str:
-        """`passed`, `failed`, or `not run` for a test that did not get to its end."""
+        """`passed`, `failed`, `not applicable` here, or `not run` for a test that did not get to its end."""
         if self.failures:
             return "failed"
+        if self.not_applicable:
+            return "not applicable"
         return "passed" if self.ran else "not run"
 
     def measure(self, name: str, value: float, time_scale: float, such_as: str = "") -> None:
@@ -70,6 +74,7 @@ class Result:
             "title": self.entry.title,
             "checks": self.entry.checks,
             "outcome": self.outcome,
+            "reason": self.not_applicable,
             "duration_s": round(self.duration_s, 3),
             "retries": self.retries,
             "numbers": {name: {"value": value, "bound": bound} for name, (value, bound) in self.numbers.items()},

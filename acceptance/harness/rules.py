@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
-from acceptance.harness import dapr_rules, system
+from acceptance.harness import dapr_rules
 from acceptance.harness.errors import HopelessError, NotYetError
 from acceptance.harness.finding import Finding
-from acceptance.harness.state import APPS, State
+from acceptance.harness.state import State
 from acceptance.harness.workload import missing_in, require_admission, require_hope
 
 
@@ -23,26 +23,26 @@ def first_finding(state: State) -> Finding | None:
 
 def control_plane(state: State) -> Iterator[Finding]:
     """Dapr's own workloads."""
-    for one in state.cluster.workloads(system.DAPR_NAMESPACE):
+    for one in state.cluster.workloads(state.system.names.dapr_namespace):
         if one.ready < one.desired or not one.desired:
             yield Finding(
                 f"Dapr's {one.reference} has {one.ready}/{one.desired} replicas ready",
-                f"kubectl -n {system.DAPR_NAMESPACE} describe {one.reference}",
+                f"kubectl -n {state.system.names.dapr_namespace} describe {one.reference}",
             )
 
 
 def absent(state: State) -> Iterator[Finding]:
     """Services that are not deployed, or whose pods are refused."""
-    for name in APPS:
+    for name in state.names:
         if name not in state.apps:
-            yield Finding(f"Deployment {name} does not exist", f"kubectl -n {system.NAMESPACE} get deployments")
-        elif not state.cluster.pods(system.NAMESPACE, state.apps[name].selector):
+            yield Finding(f"Deployment {name} does not exist", f"kubectl -n {state.system.namespace} get deployments")
+        elif not state.cluster.pods(state.system.namespace, state.apps[name].selector):
             try:
                 require_admission(state.cluster, state.apps[name])
                 cause = f"Deployment {name} has no pod ({state.apps[name].desired} wanted)"
             except (HopelessError, NotYetError) as error:
                 cause = str(error)
-            yield Finding(cause, f"kubectl -n {system.NAMESPACE} get events")
+            yield Finding(cause, f"kubectl -n {state.system.namespace} get events")
 
 
 def without_sidecar(state: State) -> Iterator[Finding]:
@@ -58,7 +58,7 @@ def without_sidecar(state: State) -> Iterator[Finding]:
 
 def backends(state: State) -> Iterator[Finding]:
     """Kafka and PostgreSQL, where they are ours."""
-    for target in state.own_backends:
+    for target in state.unbroken_backends:
         for one in state.cluster.workloads(target.namespace):
             if one.name == target.name and (one.ready < one.desired or not one.desired):
                 yield Finding(

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from acceptance.harness import logs, report, system
+from acceptance.harness import logs, report
 from acceptance.harness.artifacts import Artifacts
 from acceptance.harness.diagnostics import explain
 from acceptance.harness.errors import (
     ExitCode,
+    NotApplicableError,
     UndoIncompleteError,
     UnsteadyError,
     exit_codes,
@@ -127,17 +128,21 @@ class Run:
             began = time.time() - (time.monotonic() - result.timeline.began)
             gone = self._logs_of_the_gone(state, began)
             severe = tuple(logs.severe_since(self.folder / "logs", began))
-            explanation = explain(call.excinfo.value, result.entry, state, details, given, gone, severe)
+            explanation = explain(
+                call.excinfo.value, result.entry, self.options.names, state, details, given, gone, severe
+            )
             result.fail(explanation)
             outcome.longrepr = self.masking.mask("\n".join(explanation.lines()))
+        if call.excinfo and call.excinfo.errisinstance(NotApplicableError):
+            result.not_applicable = self.masking.mask(str(call.excinfo.value))
         result.ran = result.ran or (outcome.when == "call" and outcome.passed)
         return outcome
 
     def _logs_of_the_gone(self, state: State | None, began: float) -> tuple[str, ...]:
         """Where the logs are of containers of ours that ended since a test began, as seen from here."""
         with suppress(Exception):  # the API server may be what is away
-            pods = state.cluster.pods(system.NAMESPACE) if state else []
-            files = logs.of_the_gone(self.folder / "logs", system.NAMESPACE, pods, began)
+            pods = state.cluster.pods(self.options.names.namespace) if state else []
+            files = logs.of_the_gone(self.folder / "logs", self.options.names.namespace, pods, began)
             return tuple(os.path.relpath(file) for file in files)
         return ()
 

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
-from acceptance.harness import system
-from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
-from acceptance.harness.errors import EnvironmentNotReadyError, NotYetError
+from acceptance.harness.errors import EnvironmentNotReadyError, NotApplicableError, NotYetError
 from acceptance.harness.fault import Fault, require_allowed
 from acceptance.harness.journal import Journal
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.workload import find
 
@@ -42,7 +41,7 @@ def refuse(database: Database, table: str, rows: str, condition: str) -> None:
 class Schema:
     """The agent's tables, which a test changes for the length of a block; what a killed run left, the next undoes."""
 
-    cluster: Cluster
+    system: System
     database: Database
     journal: Journal
 
@@ -63,16 +62,16 @@ class Schema:
     @contextmanager
     def without_room(self, key: str) -> Iterator[None]:
         """PostgreSQL has no room for the effects of one key: events wait, and those behind them in their partition."""
-        with self.journal.promised("query", **_told(self.cluster, REFUSE_NO_MORE)):
+        with self.journal.promised("query", **_told(self.system, REFUSE_NO_MORE)):
             refuse(self.database, "effects", f"key = '{key}'", "disk_full")
             yield
 
     @contextmanager
     def renamed(self, timeline: Timeline, lasts_s: float) -> Iterator[Fault]:
         """A column that the handler needs has another name."""
-        fault = Fault(system.POSTGRES, timeline, lasts_s)
+        fault = Fault(self.system.postgres, timeline, lasts_s)
         try:
-            with self.journal.promised("query", **_told(self.cluster, RENAME_BACK)):
+            with self.journal.promised("query", **_told(self.system, RENAME_BACK)):
                 self.database.rows(RENAME)
                 fault.bites("renamed: effects.amount")
                 yield fault
@@ -83,16 +82,16 @@ class Schema:
     def _undone_by(self, statement: str) -> Iterator[None]:
         """Run a statement after a block, and promise it where PostgreSQL is ours: elsewhere no other run can."""
         with ExitStack() as undo:
-            with suppress(EnvironmentNotReadyError, NotYetError):
-                undo.enter_context(self.journal.promised("query", **_told(self.cluster, statement)))
+            with suppress(EnvironmentNotReadyError, NotApplicableError, NotYetError):
+                undo.enter_context(self.journal.promised("query", **_told(self.system, statement)))
             undo.callback(self.database.rows, statement)
             yield
 
 
-def _told(cluster: Cluster, statement: str) -> dict[str, str]:
+def _told(system: System, statement: str) -> dict[str, str]:
     """A statement as the journal keeps it. Raises EnvironmentNotReadyError where PostgreSQL is not ours."""
-    target = system.POSTGRES
-    require_allowed(find(cluster, target.namespace, target.name), frozenset())
-    name = system.postgres(cluster).database
+    target = system.postgres
+    require_allowed(find(system.cluster, target.namespace, target.name), frozenset())
+    name = system.postgres_client().database
     there = {"namespace": target.namespace, "name": target.name, "container": target.container}
     return {**there, "database": name, "statement": statement}

@@ -1,44 +1,57 @@
 """What the cause of a failure is looked for in."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from acceptance.harness import system
+from acceptance.harness import contract
 from acceptance.harness.api import Api
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.fault import Target
 from acceptance.harness.objects import Pod, Workload
-
-APPS = (system.AGENT, system.CALLER)
+from acceptance.harness.system import System
 
 
 @dataclass
 class State:
     """What the rules look at; each part is read when a rule first needs it."""
 
-    cluster: Cluster
+    system: System
     agent: Api | None = None
     sidecar: Api | None = None
-    backends: tuple[Target, ...] = field(default=(system.KAFKA, system.POSTGRES))
     under_fault: frozenset[str] = frozenset()
     """Backends and Components that the run itself took away: never the cause of what goes wrong without them."""
 
     @property
-    def own_backends(self) -> list[Target]:
-        """Backends that nobody here broke."""
-        broken = [system.TARGETS.get(name) for name in self.under_fault]
-        return [one for one in self.backends if one not in broken]
+    def cluster(self) -> Cluster:
+        """Where to look."""
+        return self.system.cluster
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The Deployments of our two services."""
+        return self.system.agent.name, self.system.caller.name
+
+    @property
+    def backends(self) -> list[Target]:
+        """Backends that are workloads of this cluster."""
+        return [*self.system.own_backends.values()]
+
+    @property
+    def unbroken_backends(self) -> list[Target]:
+        """Those of them that nobody here broke."""
+        return [one for name, one in self.system.own_backends.items() if name not in self.under_fault]
 
     @property
     def forgiven(self) -> set[str]:
         """Checks of /ready that fail for what the run itself broke."""
-        return {check for name in self.under_fault for check in system.DEPENDENCIES.get(name, ())}
+        return {check for name in self.under_fault for check in contract.DEPENDENCIES.get(name, ())}
 
     @cached_property
     def apps(self) -> dict[str, Workload]:
         """Our two services by name."""
-        return {one.name: one for one in self.cluster.workloads(system.NAMESPACE) if one.name in APPS}
+        workloads = self.cluster.workloads(self.system.namespace)
+        return {one.name: one for one in workloads if one.name in self.names}
 
     @cached_property
     def pods(self) -> list[Pod]:

@@ -1,27 +1,41 @@
 """A pod of the run's own inside the cluster, for what only a neighbour of the system can see."""
 
+import base64
+import io
 import json
 import subprocess
+import tarfile
 from pathlib import Path
 from typing import Any
 
-from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import EnvironmentNotReadyError, HopelessError, NotYetError
-from acceptance.harness.waiting import Waiting
+from acceptance.harness.system import System
 from acceptance.harness.workload import missing_in, require_hope
 
 PROGRAMS = Path(__file__).parents[1] / "in_cluster"
+FOLDER = "/programs"
+UNPACK = """
+import base64, io, sys, tarfile
+tarfile.open(fileobj=io.BytesIO(base64.b64decode(sys.stdin.read()))).extractall(filter="data")
+"""
+VOLUME_MOUNTS = ("dapr.io/volume-mounts", "dapr.io/volume-mounts-rw")
+"""Annotations: what a sidecar mounts of its pod's volumes, as name:path with commas between them."""
 LIFE_S = 3 * 3600
 
 
 class Toolbox:
-    """Runs programs of `in_cluster/` in a pod beside those of a Deployment, with its image, wherever that may run."""
+    """Runs programs of `in_cluster/` in a pod beside those of the agent, with an image of its own, wherever they may run.
 
-    def __init__(self, cluster: Cluster, waiting: Waiting, namespace: str, run_id: str, like: str) -> None:
-        self._cluster = cluster
-        self.waiting = waiting
-        self._namespace = namespace
-        self._like = like
+    It has what the agent's sidecar has of volumes: the Components' certificates are where they say.
+    """
+
+    def __init__(self, system: System, run_id: str) -> None:
+        self._cluster = system.cluster
+        self.waiting = system.waiting
+        self._namespace = system.namespace
+        self._like = system.agent.name
+        self._image = system.names.toolbox.image
+        self._has_programs = False
         self.name = f"acceptance-{run_id}"
 
     def start(self) -> None:
@@ -32,18 +46,40 @@ class Toolbox:
         """The JSON a program printed. Raises KubectlError when it failed, or was not done in the time, scaled."""
         self._require_ready()
         timeout_s *= self.waiting.time_scale
-        return json.loads(self._cluster.kubectl.run(*self._exec(program, *arguments), stdin=stdin, timeout_s=timeout_s))
+        return json.loads(
+            self._cluster.kubectl.run(*self._program(program, *arguments), stdin=stdin, timeout_s=timeout_s)
+        )
 
     def stream(self, program: str, *arguments: str) -> subprocess.Popen[str]:
         """A program that goes on, one line of output at a time; it may take its closed stdin for the end."""
         self._require_ready()
-        return self._cluster.kubectl.start(*self._exec(program, *arguments))
+        return self._cluster.kubectl.start(*self._program(program, *arguments))
 
-    def _exec(self, program: str, *arguments: str) -> tuple[str, ...]:
-        source = (PROGRAMS / f"{program}.py").read_text()
-        return ("-n", self._namespace, "exec", "-i", self.name, "--", "python", "-u", "-c", source, *arguments)
+    def keep(self, name: str, text: str) -> None:
+        """Write a file for the programs to read; nobody else sees it on its way."""
+        self._require_ready()
+        self._unpack({name: text.encode()})
+
+    def _exec(self, *command: str) -> tuple[str, ...]:
+        return ("-n", self._namespace, "exec", "-i", self.name, "--", *command)
+
+    def _program(self, name: str, *arguments: str) -> tuple[str, ...]:
+        return self._exec("python", "-u", "-m", f"acceptance.in_cluster.{name}", *arguments)
+
+    def _unpack(self, files: dict[str, bytes]) -> None:
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            for name, content in files.items():
+                about = tarfile.TarInfo(name)
+                about.size, about.mode = len(content), 0o600
+                archive.addfile(about, io.BytesIO(content))
+        text = base64.b64encode(packed.getvalue()).decode()
+        self._cluster.kubectl.run(*self._exec("python", "-c", UNPACK), stdin=text)
 
     def _require_ready(self) -> None:
+        if self._has_programs:
+            return
+
         def ready() -> None:
             found = [pod for pod in self._cluster.pods(self._namespace) if pod.name == self.name]
             if not found:
@@ -51,15 +87,27 @@ class Toolbox:
             try:
                 require_hope(self._cluster, found[0])
             except HopelessError as error:
-                raise EnvironmentNotReadyError(f"the run's own pod cannot start: {error}") from error
+                raise EnvironmentNotReadyError(
+                    f"the run's own pod cannot start: {error}; its image is toolbox.image of the system file"
+                ) from error
             if missing := missing_in(found[0]):
                 raise NotYetError(missing)
 
         self.waiting.until("the run's own pod to be ready", ready, within_s=30, interval_s=0.1)
+        self._unpack({f"acceptance/in_cluster/{file.name}": file.read_bytes() for file in PROGRAMS.glob("*.py")})
+        self._has_programs = True
 
     def _manifest(self) -> dict[str, Any]:
         text = self._cluster.kubectl.run("-n", self._namespace, "get", f"deployment/{self._like}", "-o", "json")
-        like = json.loads(text)["spec"]["template"]["spec"]
+        template = json.loads(text)["spec"]["template"]
+        like, annotations = template["spec"], template["metadata"].get("annotations", {})
+        mounts = [
+            {"name": name.strip(), "mountPath": path.strip(), "readOnly": True}
+            for one in ",".join(annotations.get(name, "") for name in VOLUME_MOUNTS).split(",")
+            for name, _, path in [one.partition(":")]
+            if path
+        ]
+        volumes = [one for one in like.get("volumes", []) if one["name"] in {mount["name"] for mount in mounts}]
         return {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -79,12 +127,15 @@ class Toolbox:
                     "runAsUser": 65532,
                     "seccompProfile": {"type": "RuntimeDefault"},
                 },
+                "volumes": [{"name": "programs", "emptyDir": {"sizeLimit": "16Mi"}}, *volumes],
                 "containers": [
                     {
                         "name": "toolbox",
-                        "image": like["containers"][0]["image"],
+                        "image": self._image,
                         "imagePullPolicy": "IfNotPresent",
                         "command": ["python", "-c", f"import time; time.sleep({LIFE_S})"],
+                        "workingDir": FOLDER,
+                        "volumeMounts": [{"name": "programs", "mountPath": FOLDER}, *mounts],
                         "resources": {
                             "requests": {"cpu": "20m", "memory": "32Mi"},
                             "limits": {"cpu": "1", "memory": "192Mi"},

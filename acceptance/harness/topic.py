@@ -16,7 +16,6 @@ class Topic:
     """One topic, read in a consumer group of the run's own that leaves no offsets behind."""
 
     toolbox: Toolbox
-    brokers: str
     name: str
     group: str
 
@@ -56,4 +55,4 @@ class Topic:
         return answer
 
     def _wanted(self, **more: object) -> str:
-        return json.dumps({"brokers": self.brokers, "group": self.group, "topic": self.name, **more})
+        return json.dumps({"group": self.group, "topic": self.name, **more})

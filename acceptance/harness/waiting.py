@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import asyncpg
 import httpx
 import urllib3
 from kubernetes import client
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from acceptance.harness.database import DatabaseAwayError
 from acceptance.harness.errors import HopelessError, NotYetError, UnmetError
 from acceptance.harness.kubectl import KubectlError
 
@@ -22,9 +22,7 @@ WORTH_WAITING = (
     client.ApiException,
     httpx.TransportError,
     urllib3.exceptions.HTTPError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.InterfaceError,
+    DatabaseAwayError,
     OSError,
     asyncio.TimeoutError,
 )

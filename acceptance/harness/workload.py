@@ -15,6 +15,8 @@ LOOP_RESTARTS = 2
 # An event stays for an hour; a controller that is refused goes on trying.
 RECENT_S = 60
 FORBIDDEN = "is forbidden"
+# name.namespace
+SERVICE_LABELS = 2
 
 
 def find(cluster: Cluster, namespace: str, name: str) -> Workload:
@@ -23,6 +25,21 @@ def find(cluster: Cluster, namespace: str, name: str) -> Workload:
     if not found:
         raise NotYetError(f"{namespace} has no Deployment or StatefulSet {name}")
     return found[0]
+
+
+def behind(cluster: Cluster, namespace: str, host: str) -> Workload | None:
+    """The Deployment or StatefulSet that a host name leads to from a namespace; None for one outside the cluster.
+
+    A host is a Service, by any of the names that the cluster's DNS has for it, or a pod of a headless one.
+    """
+    labels = host.split(".")
+    in_dns = labels[: labels.index("svc")] if "svc" in labels else labels
+    if not in_dns or ("svc" not in labels and len(labels) > SERVICE_LABELS):
+        return None
+    service, where = in_dns[-SERVICE_LABELS:] if len(in_dns) > 1 else (in_dns[0], namespace)
+    selector = cluster.selector(where, service)
+    found = [one for one in cluster.workloads(where) if selector and selector.items() <= one.pod_labels.items()]
+    return found[0] if found else None
 
 
 def serving_pod(cluster: Cluster, namespace: str, name: str) -> Pod:

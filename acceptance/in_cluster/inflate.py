@@ -17,6 +17,8 @@ from aiokafka.client import AIOKafkaClient  # type: ignore[import-untyped]  # sh
 from aiokafka.errors import for_code  # type: ignore[import-untyped]  # ships no types
 from aiokafka.record.util import calc_crc32c  # type: ignore[import-untyped]  # ships no types
 
+from acceptance.in_cluster import clients
+
 CHUNK = 128 * 1024
 CODECS = {"gzip": 1, "zstd": 4}
 PRODUCE, VERSION = 0, 7
@@ -76,7 +78,7 @@ def request(topic: str, partition: int, records: bytes) -> bytes:
 
 async def leader(wanted: dict[str, Any]) -> tuple[str, int]:
     """Where the partition's leader listens."""
-    client = AIOKafkaClient(bootstrap_servers=wanted["brokers"])
+    client = AIOKafkaClient(**clients.kafka())
     await client.bootstrap()
     try:
         await client.add_topic(wanted["topic"])
@@ -91,7 +93,7 @@ async def main(wanted: dict[str, Any]) -> None:
     """Write the batch, and print what became of it."""
     packed = {"gzip": gzip, "zstd": zstd}[wanted["codec"]](wanted["mib"] * 2**20)
     records = batch(wanted["codec"], packed)
-    reader, writer = await asyncio.open_connection(*await leader(wanted))
+    reader, writer = await asyncio.open_connection(*await leader(wanted), ssl=clients.kafka().get("ssl_context"))
     writer.write(request(wanted["topic"], wanted["partition"], records))
     (size,) = struct.unpack(">i", await reader.readexactly(4))
     answer = await reader.readexactly(size)

@@ -1,6 +1,6 @@
 """Writes records to a topic as a foreign producer does, in the order of stdin; prints where each of them is.
 
-Argument, a JSON object: brokers, topic. One JSON object a line on stdin: value and key (base64 or null), headers
+Argument, a JSON object: topic. One JSON object a line on stdin: value and key (base64 or null), headers
 (name: text), partition (a number, or null to let the key decide).
 """
 
@@ -11,6 +11,8 @@ from base64 import b64decode
 from typing import Any
 
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]  # ships no types
+
+from acceptance.in_cluster import clients
 
 LARGEST = 2 * 1024 * 1024
 
@@ -28,9 +30,7 @@ def record(line: str) -> dict[str, Any]:
 
 async def main(wanted: dict[str, Any]) -> None:
     """Print partition and offset of every record once the broker has them all."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=wanted["brokers"], enable_idempotence=True, linger_ms=5, max_request_size=LARGEST
-    )
+    producer = AIOKafkaProducer(**clients.kafka(), enable_idempotence=True, linger_ms=5, max_request_size=LARGEST)
     await producer.start()
     try:
         sent = [await producer.send(wanted["topic"], **record(line)) for line in sys.stdin]

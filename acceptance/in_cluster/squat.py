@@ -1,6 +1,6 @@
 """Joins a consumer group and takes nothing of what it is given; leaves once stdin is closed, or the seconds are over.
 
-Argument, a JSON object: brokers, group, topics, client_id, seconds. Prints what it holds, four times a second.
+Argument, a JSON object: group, topics, client_id, seconds. Prints what it holds, four times a second.
 """
 
 import asyncio
@@ -13,6 +13,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]  # ships no types
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor  # type: ignore[import-untyped]  # no types
+
+from acceptance.in_cluster import clients
 
 INTERVAL_S = 0.25
 
@@ -39,7 +41,7 @@ async def main(wanted: dict[str, Any]) -> None:
     loop.call_later(wanted["seconds"], ending.set)
     consumer = AIOKafkaConsumer(
         *wanted["topics"],
-        bootstrap_servers=wanted["brokers"],
+        **clients.kafka(),
         group_id=wanted["group"],
         client_id=wanted["client_id"],
         enable_auto_commit=False,

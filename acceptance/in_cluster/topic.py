@@ -12,15 +12,17 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]  # ships no types
 from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]  # ships no types
 
+from acceptance.in_cluster import clients
+
 ANSWERED_S = 8
 
 
 async def main(command: str, wanted: dict[str, Any]) -> None:
     """Print one JSON object; `null` when no record with the id came in time."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=wanted["brokers"], group_id=wanted["group"], enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**clients.kafka(), group_id=wanted["group"], enable_auto_commit=False)
     await consumer.start()
     try:
-        partitions = await partitions_of(wanted["topic"], wanted["brokers"])
+        partitions = await partitions_of(wanted["topic"])
         ends = await consumer.end_offsets(partitions)
         if command == "offsets":
             print(json.dumps({partition.partition: offset for partition, offset in ends.items()}))
@@ -32,9 +34,9 @@ async def main(command: str, wanted: dict[str, Any]) -> None:
         await consumer.stop()
 
 
-async def partitions_of(topic: str, brokers: str) -> list[TopicPartition]:
+async def partitions_of(topic: str) -> list[TopicPartition]:
     """Every partition of a topic; asking does not create it."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
+    admin = AIOKafkaAdminClient(**clients.kafka())
     await admin.start()
     try:
         (description,) = await admin.describe_topics([topic])
@@ -91,4 +93,4 @@ if __name__ == "__main__":
     try:
         asyncio.run(asyncio.wait_for(main(sys.argv[1], asked), asked["within_s"] + ANSWERED_S))
     except TimeoutError:
-        sys.exit(f"{asked['brokers']} did not answer within {asked['within_s'] + ANSWERED_S:g} s")
+        sys.exit(f"the brokers did not answer within {asked['within_s'] + ANSWERED_S:g} s")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from acceptance.conftest import Judge
-from acceptance.harness import system
+from acceptance.harness import contract
 from acceptance.harness.account import Account
 from acceptance.harness.api import Api
 from acceptance.harness.audit import Audit
@@ -24,6 +24,7 @@ from acceptance.harness.load import Load
 from acceptance.harness.memory import mebibytes
 from acceptance.harness.numbers import grown
 from acceptance.harness.observers import asking, sampling
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.topic import Topic
@@ -35,45 +36,48 @@ SERVE_DEGRADED = Path(__file__).parents[2] / "components/serve-degraded/kustomiz
 
 
 @contextmanager
-def growing(cluster: Cluster, judge: Judge) -> Iterator[None]:
+def growing(system: System, judge: Judge) -> Iterator[None]:
     """How much agent and sidecar grow over a block, and that neither is restarted."""
-    restarts, before = system.restarts(cluster), mebibytes(cluster)
+    restarts, before = system.restarts(), mebibytes(system)
     yield
-    expect(system.restarts(cluster) == restarts, f"every container as it was: {restarts}", system.restarts(cluster))
-    judge(grown(mebibytes(cluster), before))
+    expect(system.restarts() == restarts, f"every container as it was: {restarts}", system.restarts())
+    judge(grown(mebibytes(system), before))
 
 
 @pytest.fixture(scope="module")
-def serve_degraded(cluster: Cluster, agent: Api, waiting: Waiting, journal: Journal) -> Iterator[None]:
+def serve_degraded(system: System, cluster: Cluster, agent: Api, journal: Journal) -> Iterator[None]:
     """The agent's Deployment with the patch of components/serve-degraded, rolled out once for a module's tests."""
     (patch,) = yaml.safe_load(SERVE_DEGRADED.read_text())["patches"]
     strict, degrade = yaml.safe_load(patch["patch"])
-    reference = f"deployment/{system.AGENT}"
+    reference = f"deployment/{system.agent.name}"
     with suppress(KubectlError):
-        cluster.patch(system.NAMESPACE, reference, [{**degrade, "op": "test"}])
+        cluster.patch(system.namespace, reference, [{**degrade, "op": "test"}])
         yield
         return
     # Before anything is promised: undoing would overwrite a probe that is neither of the two.
-    cluster.patch(system.NAMESPACE, reference, [strict])
+    cluster.patch(system.namespace, reference, [strict])
     as_it_was = [{**strict, "op": "add"}]
-    with journal.promised("patch", namespace=system.NAMESPACE, reference=reference, operations=as_it_was):
-        cluster.patch(system.NAMESPACE, reference, [strict, degrade])
-        system.until_steady(cluster, agent, waiting, ROLLED_OUT_S)
+    with journal.promised("patch", namespace=system.namespace, reference=reference, operations=as_it_was):
+        cluster.patch(system.namespace, reference, [strict, degrade])
+        system.until_steady(agent, ROLLED_OUT_S)
         yield
-    system.until_steady(cluster, agent, waiting, ROLLED_OUT_S)
+    system.until_steady(agent, ROLLED_OUT_S)
 
 
 @pytest.fixture
-def watched(cluster: Cluster, agent: Api, waiting: Waiting, toolbox: Toolbox, timeline: Timeline) -> Iterator[Timeline]:
+def watched(
+    system: System, cluster: Cluster, agent: Api, waiting: Waiting, toolbox: Toolbox, timeline: Timeline
+) -> Iterator[Timeline]:
     """The agent's pod, both backends and the Service's endpoints, ten times a second, over the whole test."""
-    system.until_steady(cluster, agent, waiting)
-    pod = system.agent_pod(cluster)
-    paths = {name: f"http://{pod.host}:{system.APP_PORT}/{name}" for name in ("health", "ready")}
+    system.until_steady(agent)
+    pod = system.agent_pod()
+    routes = {"health": system.names.routes.health, "ready": system.names.routes.ready}
+    paths = {name: f"http://{pod.host}:{contract.APP_PORT}{route}" for name, route in routes.items()}
 
     def endpoints() -> str:
-        return str(len(cluster.ready_endpoints(system.NAMESPACE, system.AGENT)))
+        return str(len(cluster.ready_endpoints(system.namespace, system.names.agent.service)))
 
-    backends = system.backends(cluster)
+    backends = system.backends()
     with asking(timeline, toolbox, paths, backends), sampling(timeline, "endpoints", endpoints):
         for name in (*paths, *backends):
             waiting.until(f"{name} to be watched", partial(timeline.first, name, since=0.0), WATCHED_WITHIN_S)
@@ -89,7 +93,7 @@ def load(timeline: Timeline, toolbox: Toolbox, waiting: Waiting) -> Load:
 @pytest.fixture
 def dead_letters(topic: Topic) -> Topic:
     """The dead letter topic, read by a consumer of the run's own."""
-    return replace(topic, name=system.DEAD_LETTER_TOPIC)
+    return replace(topic, name=contract.DEAD_LETTER_TOPIC)
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from functools import partial
 from typing import Any
 
 from acceptance.conftest import Bound, Judge
-from acceptance.harness import system
 from acceptance.harness.api import Api, shorten
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.errors import EnvironmentNotReadyError, expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.numbers import endpoints_gone, most, recovered, share, slowest, took
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 
@@ -28,10 +28,17 @@ NEEDS: dict[str, tuple[str, str, Any, str]] = {
     "scenario-7-postgres-frozen",
 )
 def test_agent_tells_the_truth_while_a_backend_is_away_and_recovers_alone(
-    entry: Entry, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, judge: Judge
+    system: System,
+    entry: Entry,
+    agent: Api,
+    faults: Faults,
+    watched: Timeline,
+    waiting: Waiting,
+    bound: Bound,
+    judge: Judge,
 ) -> None:
     inject = faults.killed if entry.fault == "killed" else faults.frozen
-    with inject(system.TARGETS[entry.target], watched, entry.lasts_s) as fault:
+    with inject(system.target(entry.target), watched, entry.lasts_s) as fault:
         failing = partial(watched.first, "ready", "503", fault.at)
         failed = waiting.until("/ready to fail", failing, bound("ready_fails_s"))
         method, path, body, dependency = NEEDS[entry.target]
@@ -39,7 +46,7 @@ def test_agent_tells_the_truth_while_a_backend_is_away_and_recovers_alone(
     answering = partial(watched.first, entry.target, "answers", fault.undone)
     back = waiting.until(f"{entry.target} to answer", answering, BACK_S)
     waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), bound("ready_again_s"))
-    first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
+    first_event = system.publish_and_wait(agent, bound("first_event_s"))
 
     answers = [one for one in watched.of(entry.target, fault.at + 1, fault.undone - 3) if one.state == "answers"]
     if answers:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 
 from acceptance.conftest import Bound, Judge
-from acceptance.harness import system
 from acceptance.harness.api import Api
 from acceptance.harness.audit import Audit
 from acceptance.harness.catalogue import Entry, proves
@@ -15,6 +14,7 @@ from acceptance.harness.ledger import ACKNOWLEDGED, Write
 from acceptance.harness.numbers import balanced, count, most, took
 from acceptance.harness.record import Record, cloud_event
 from acceptance.harness.restart import scaled
+from acceptance.harness.system import System
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 
@@ -26,6 +26,7 @@ BACK_S = 60
 
 @proves("scenario-19-backlog", "endurance-backlog")
 def test_a_backlog_is_applied_in_order_once_the_consumer_is_back(
+    system: System,
     entry: Entry,
     cluster: Cluster,
     agent: Api,
@@ -37,12 +38,12 @@ def test_a_backlog_is_applied_in_order_once_the_consumer_is_back(
     judge: Judge,
 ) -> None:
     ledger = {one.id: one for one in backlog(audit.prefix, EVENTS[entry.tier])}
-    system.until_steady(cluster, agent, waiting)
-    with scaled(cluster, journal, system.AGENT_APP, 0, waiting, GONE_S):
+    system.until_steady(agent)
+    with scaled(cluster, journal, system.agent, 0, waiting, GONE_S):
         places = topic.write([record(one) for one in ledger.values()])
         expect(not audit.effects(), "no effect while the consumer is away", f"{len(audit.effects())} effects")
     started = time.monotonic()
-    system.until_steady(cluster, agent, waiting, BACK_S)
+    system.until_steady(agent, BACK_S)
     balance = audit.settle(ledger, bound("applied_s"))
     applied = time.monotonic()
 

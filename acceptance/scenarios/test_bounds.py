@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from acceptance.conftest import Bound, Judge
-from acceptance.harness import route, system
+from acceptance.harness import contract, route
 from acceptance.harness.api import Api
 from acceptance.harness.audit import Audit
 from acceptance.harness.catalogue import Entry, proves
@@ -19,6 +19,7 @@ from acceptance.harness.load import Load, Stream, failed, unexplained, writes
 from acceptance.harness.numbers import balanced, count, most, recovered, slowest, slowest_applied, took
 from acceptance.harness.observers import sampling
 from acceptance.harness.restart import replaced
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.waiting import Waiting
@@ -44,10 +45,10 @@ ENDLESS = ({"pause_s": 0, "piece": 65536}, {"pause_s": 0.5, "piece": 16})
 
 
 @pytest.fixture
-def memory(cluster: Cluster, agent: Api, waiting: Waiting, judge: Judge) -> Iterator[None]:
+def memory(system: System, agent: Api, judge: Judge) -> Iterator[None]:
     """The memory of agent and sidecar over the whole test."""
-    system.until_steady(cluster, agent, waiting)
-    with growing(cluster, judge):
+    system.until_steady(agent)
+    with growing(system, judge):
         yield
 
 
@@ -68,8 +69,8 @@ def locked(database: Database, table: str, timeline: Timeline) -> Iterator[None]
 @proves("scenario-41-table-locked")
 @pytest.mark.usefixtures("memory")
 def test_a_lock_takes_no_more_of_the_server_than_the_agents_pool(
+    system: System,
     entry: Entry,
-    cluster: Cluster,
     database: Database,
     watched: Timeline,
     load: Load,
@@ -78,8 +79,8 @@ def test_a_lock_takes_no_more_of_the_server_than_the_agents_pool(
     bound: Bound,
     judge: Judge,
 ) -> None:
-    pod = system.agent_pod(cluster)
-    agent = f"http://{pod.host}:{system.APP_PORT}"
+    pod = system.agent_pod()
+    agent = f"http://{pod.host}:{contract.APP_PORT}"
     asked = Stream("query", f"{agent}/events?key={audit.prefix}-absent", PER_SECOND)
     with (
         sampling(watched, "backends", lambda: str(database.value(BACKENDS))),
@@ -104,14 +105,14 @@ def test_a_lock_takes_no_more_of_the_server_than_the_agents_pool(
 
 @proves("scenario-42-crowd")
 def test_a_crowd_is_answered_and_ready_stays_right(
-    entry: Entry, cluster: Cluster, faults: Faults, toolbox: Toolbox, load: Load, judge: Judge
+    system: System, entry: Entry, faults: Faults, toolbox: Toolbox, load: Load, judge: Judge
 ) -> None:
     # a process keeps memory of every crowd for the next, so what it takes hangs on those it has seen
-    replaced(faults, system.AGENT_APP, within_s=RESTARTED_S)
-    pod = system.agent_pod(cluster)
-    wanted = {"host": pod.ip, "port": system.APP_PORT, "path": "/db/query", "connections": entry.times}
-    ready = Stream("ready", f"http://{pod.host}:{system.APP_PORT}/ready", 2)
-    with load.sending(ready), growing(cluster, judge):
+    replaced(faults, system.agent, within_s=RESTARTED_S)
+    pod = system.agent_pod()
+    wanted = {"host": pod.ip, "port": contract.APP_PORT, "path": "/db/query", "connections": entry.times}
+    ready = Stream("ready", f"http://{pod.host}:{contract.APP_PORT}/ready", 2)
+    with load.sending(ready), growing(system, judge):
         crowds = [
             toolbox.run("crowd", json.dumps(wanted | {"seconds": ANSWERED_S}), timeout_s=2 * ANSWERED_S)
             for _ in range(TIMES)
@@ -128,10 +129,10 @@ def test_a_crowd_is_answered_and_ready_stays_right(
 @proves("scenario-43-endless-headers")
 @pytest.mark.usefixtures("memory")
 def test_headers_without_an_end_are_refused_in_time(
-    entry: Entry, cluster: Cluster, toolbox: Toolbox, judge: Judge
+    system: System, entry: Entry, toolbox: Toolbox, judge: Judge
 ) -> None:
-    pod = system.agent_pod(cluster)
-    wanted = {"host": pod.ip, "port": system.APP_PORT, "connections": entry.times, "seconds": ANSWERED_S, "mib": 64}
+    pod = system.agent_pod()
+    wanted = {"host": pod.ip, "port": contract.APP_PORT, "connections": entry.times, "seconds": ANSWERED_S, "mib": 64}
     found = [toolbox.run("endless", json.dumps(wanted | how), timeout_s=2 * ANSWERED_S) for how in ENDLESS]
     statuses = [{one["status"] for one in answers} for answers in found]
     # what is sent faster than it is refused may be answered by a reset alone
@@ -143,14 +144,17 @@ def test_headers_without_an_end_are_refused_in_time(
 @proves("scenario-44-bytes")
 @pytest.mark.usefixtures("memory")
 def test_no_bytes_do_harm(
-    entry: Entry, cluster: Cluster, agent: Api, app_token: str, toolbox: Toolbox, judge: Judge
+    system: System, entry: Entry, cluster: Cluster, agent: Api, app_token: str, toolbox: Toolbox, judge: Judge
 ) -> None:
     routes = route.routes(agent.json("GET", "/openapi.json"))
     found = []
-    for name, prefix, times in ((system.AGENT, "", entry.times), (system.CALLER, "/invoke", entry.times // 2)):
-        pod = serving_pod(cluster, system.NAMESPACE, name)
+    for name, prefix, times in (
+        (system.agent.name, "", entry.times),
+        (system.caller.name, "/invoke", entry.times // 2),
+    ):
+        pod = serving_pod(cluster, system.namespace, name)
         chosen = list(cases(routes, SEED, times, prefix))
-        wanted = {"host": pod.ip, "port": system.APP_PORT, "at_once": AT_ONCE, "seconds": LONGEST_S}
+        wanted = {"host": pod.ip, "port": contract.APP_PORT, "at_once": AT_ONCE, "seconds": LONGEST_S}
         told = toolbox.run("wire", json.dumps(wanted), stdin=as_lines(chosen, app_token), timeout_s=4 * ANSWERED_S)
         found += [(name, case, verdict.judge(case, Outcome.of(one))) for case, one in zip(chosen, told, strict=True)]
 

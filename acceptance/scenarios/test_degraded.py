@@ -5,14 +5,14 @@ from functools import partial
 import pytest
 
 from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import system
+from acceptance.harness import contract
 from acceptance.harness.account import Account
 from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.cluster import Cluster
 from acceptance.harness.faults import Faults
 from acceptance.harness.load import Load, Stream, failed, unexplained
 from acceptance.harness.numbers import count, most, slowest, took, without_endpoint
 from acceptance.harness.restart import rolled
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 
@@ -23,8 +23,8 @@ SERVING = ("state", "query", "invoked state", "invoked query")
 @pytest.mark.usefixtures("serve_degraded")
 @proves("scenario-24-degraded-kafka-killed", "scenario-25-degraded-kafka-restarted")
 def test_state_queries_and_invocation_go_on_while_kafka_is_away(
+    system: System,
     entry: Entry,
-    cluster: Cluster,
     faults: Faults,
     watched: Timeline,
     load: Load,
@@ -34,15 +34,15 @@ def test_state_queries_and_invocation_go_on_while_kafka_is_away(
     judge: Judge,
     within: Within,
 ) -> None:
-    with load.sending(*streams(cluster, account.key)):
+    with load.sending(*streams(system, account.key)):
         began = watched.note("kafka", "about to go")
         if entry.fault == "killed":
-            with faults.killed(system.KAFKA, watched, entry.lasts_s) as fault:
+            with faults.killed(system.kafka, watched, entry.lasts_s) as fault:
                 failing = partial(watched.first, "ready", "503", fault.at)
                 failed_at = waiting.until("/ready to fail", failing, bound("ready_fails_s"))
                 judge(took("ready_fails_s", fault.at, failed_at))
         else:
-            rolled(faults, system.KAFKA, BACK_S)
+            rolled(faults, system.kafka, BACK_S)
         # of several brokers that are restarted one after the other none may be missed
         green = waiting.until("/ready to be green", partial(watched.settled, "ready", "200", began), BACK_S)
         waiting.until("a publish to succeed", partial(watched.first, "publish", "200", green), BACK_S)
@@ -51,14 +51,14 @@ def test_state_queries_and_invocation_go_on_while_kafka_is_away(
 
     judge(count("failed_requests", failed(load.answers(*SERVING))), without_endpoint(watched, began))
     publishes = load.answers("publish")
-    judge(count("unexplained", unexplained(publishes, system.DEPENDENCIES["kafka"])))
+    judge(count("unexplained", unexplained(publishes, contract.DEPENDENCIES["kafka"])))
     judge(slowest("publish_answer_s", publishes), most("dead_lettered", account.dead_lettered()))
 
 
-def streams(cluster: Cluster, key: str) -> tuple[Stream, ...]:
+def streams(system: System, key: str) -> tuple[Stream, ...]:
     """State, queries and events through the Service; state and queries from the caller, through both sidecars."""
-    agent = f"http://{cluster.address(system.NAMESPACE, system.AGENT)}"
-    invoked = f"http://{cluster.address(system.NAMESPACE, system.CALLER)}/invoke"
+    agent = system.agent_url()
+    invoked = f"{system.caller_url()}/invoke"
     value = {"key": key, "value": "still here"}
     return (
         Stream("state", f"{agent}/state", 3, "POST", value),

@@ -10,20 +10,19 @@ from uuid import uuid4
 import pytest
 
 from acceptance.conftest import Bound, Judge
-from acceptance.harness import system
 from acceptance.harness.api import Api
 from acceptance.harness.audit import Audit
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.errors import EnvironmentNotReadyError
-from acceptance.harness.fault import Target
 from acceptance.harness.faults import Faults
 from acceptance.harness.ledger import Balance, in_flight
 from acceptance.harness.load import Load, writes
 from acceptance.harness.numbers import balanced, count, most
 from acceptance.harness.restart import until_new
 from acceptance.harness.run import Run
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import find, require_ready
@@ -39,7 +38,7 @@ SPARE = 3
 class Kill:
     """One kill under load, and what became of the events around it."""
 
-    target: Target
+    target: str
     balance: Balance
     per_second: float
     applied_s: float
@@ -49,7 +48,7 @@ class Kill:
     @property
     def exercised(self) -> bool:
         """Whether it hit what it is about: daprd's last second of work came again; an event was on its way."""
-        proofs = {system.AGENT_SIDECAR: self.absorbed, system.AGENT_APP: self.in_flight}
+        proofs = {"sidecar": self.absorbed, "agent": self.in_flight}
         return self.per_second >= AT_LEAST and proofs.get(self.target, 1) > 0
 
 
@@ -58,6 +57,7 @@ KillOnce = Callable[[int, float], Kill]
 
 @pytest.fixture
 def kill_once(
+    system: System,
     entry: Entry,
     cluster: Cluster,
     agent: Api,
@@ -69,13 +69,13 @@ def kill_once(
     bound: Bound,
 ) -> KillOnce:
     """Kill the entry's target some seconds after a load began; return once its ledger balances and its pod is new."""
-    target = system.TARGETS[entry.target]
+    target = system.target(entry.target)
     headers = {"Prefer": "respond-async"} if "relay" in entry.id else {}
-    url = system.publish_url(cluster)
+    url = system.publish_url()
 
     def require_back() -> None:
         require_ready(cluster, target.namespace, target.name)
-        system.require_steady(cluster, agent)
+        system.require_steady(agent)
 
     def once(number: int, after_s: float) -> Kill:
         audit = Audit(database, waiting, f"acceptance-{uuid4()}")
@@ -96,7 +96,7 @@ def kill_once(
         before = [one.invoked for one in ledger.values() if one.invoked < fault.at]
         per_second = len(before) / (fault.at - min(before))
         on_their_way = in_flight(ledger, audit.effects(), fault.at)
-        return Kill(target, audit.balance(ledger), per_second, applied_s, absorbed, on_their_way)
+        return Kill(entry.target, audit.balance(ledger), per_second, applied_s, absorbed, on_their_way)
 
     return once
 

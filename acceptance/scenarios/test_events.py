@@ -6,7 +6,7 @@ from functools import partial
 from uuid import uuid4
 
 from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import system
+from acceptance.harness import contract
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import proves
 from acceptance.harness.database import Database
@@ -15,6 +15,7 @@ from acceptance.harness.faults import Faults
 from acceptance.harness.numbers import most
 from acceptance.harness.record import Record
 from acceptance.harness.restart import replaced
+from acceptance.harness.system import System
 from acceptance.harness.topic import Topic
 
 EVENTS = 100
@@ -23,7 +24,14 @@ KEYS = 5
 
 @proves("scenario-2-events-take-effect-once")
 def test_events_take_effect_exactly_once(
-    agent: Api, database: Database, topic: Topic, faults: Faults, bound: Bound, judge: Judge, within: Within
+    system: System,
+    agent: Api,
+    database: Database,
+    topic: Topic,
+    faults: Faults,
+    bound: Bound,
+    judge: Judge,
+    within: Within,
 ) -> None:
     keys = [f"acceptance-{uuid4()}" for _ in range(KEYS)]
     offsets = topic.offsets()
@@ -38,9 +46,9 @@ def test_events_take_effect_exactly_once(
 
     # Once more to somebody who cannot remember: nothing of it may take effect, and all behind it still has to.
     record = topic.find(next(iter(published)), offsets, bound("applied_s"))
-    expect(record, f"the first event in {system.TOPIC}", "no such record")
+    expect(record, f"the first event in {contract.TOPIC}", "no such record")
     assert record
-    judge(most("restarted_s", replaced(faults, system.AGENT_APP, within_s=bound("restarted_s"))))
+    judge(most("restarted_s", replaced(faults, system.agent, within_s=bound("restarted_s"))))
     topic.write([Record(record["value"].encode(), record["key"].encode(), partition=record["partition"])])
     published[publish(agent, keys[0], EVENTS)] = keys[0]
     within("applied_s", "the event behind one that came again to be applied", partial(require_applied, EVENTS + 1))

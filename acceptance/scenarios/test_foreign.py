@@ -2,21 +2,20 @@
 
 import time
 from collections import Counter
-from datetime import datetime
 from functools import partial
 from hashlib import sha256
 
 from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import foreign, system
+from acceptance.harness import foreign
 from acceptance.harness.audit import Audit
 from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults import Faults
 from acceptance.harness.foreign import Foreign
 from acceptance.harness.load import Load, writes
 from acceptance.harness.numbers import balanced, count, most, took
+from acceptance.harness.system import System
 from acceptance.harness.topic import Topic
 from acceptance.scenarios.conftest import growing
 
@@ -28,8 +27,10 @@ NAMED = 3
 # place are the same dead letter, once for all.
 ON_RECORD = """
 SELECT "partition", "offset", NULL AS digest FROM processed_events
-WHERE "partition" = ANY($1::integer[]) AND applied_at >= $2
-UNION ALL SELECT "partition", "offset", CASE WHEN recorded_at < $2 THEN sha256(original) END FROM dead_letters
+WHERE "partition" = ANY($1::integer[]) AND applied_at >= $2::text::timestamptz
+UNION ALL
+SELECT "partition", "offset", CASE WHEN recorded_at < $2::text::timestamptz THEN encode(sha256(original), 'hex') END
+FROM dead_letters
 WHERE "partition" = ANY($1::integer[])
 """
 EFFECTS = "SELECT key, count(*) AS times FROM effects WHERE starts_with(key, $1) GROUP BY key"
@@ -38,8 +39,8 @@ Places = dict[tuple[int, int], Foreign]
 
 @proves("scenario-40-foreign-records", "endurance-foreign-records")
 def test_every_record_of_a_foreign_producer_is_applied_or_on_record(
+    system: System,
     entry: Entry,
-    cluster: Cluster,
     database: Database,
     topic: Topic,
     faults: Faults,
@@ -50,9 +51,9 @@ def test_every_record_of_a_foreign_producer_is_applied_or_on_record(
     within: Within,
 ) -> None:
     faults.require_steady()
-    with growing(cluster, judge):
+    with growing(system, judge):
         prefix = f"foreign-{audit.prefix}"
-        url = system.publish_url(cluster)
+        url = system.publish_url()
         places: Places = {}
         since = database.value("SELECT clock_timestamp()")
         with load.sending(writes(url, PER_SECOND, audit.prefix, keep=True)):
@@ -73,10 +74,10 @@ def test_every_record_of_a_foreign_producer_is_applied_or_on_record(
             judge(most(f"of {kind}", number))
 
 
-def require_on_record(database: Database, places: Places, since: datetime) -> None:
+def require_on_record(database: Database, places: Places, since: str) -> None:
     """Raise NotYetError while PostgreSQL knows nothing of a record."""
     partitions = sorted({partition for partition, _ in places})
-    digests = {place: sha256(one.record.value).digest() for place, one in places.items()}
+    digests = {place: sha256(one.record.value).hexdigest() for place, one in places.items()}
     known = {
         place
         for row in database.rows(ON_RECORD, partitions, since)

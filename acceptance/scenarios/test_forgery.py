@@ -8,19 +8,18 @@ from typing import Any
 from uuid import uuid4
 
 from acceptance.conftest import Judge, Within
-from acceptance.harness import system
-from acceptance.harness.api import Api, shorten
+from acceptance.harness import contract
+from acceptance.harness.api import Api, reached, shorten
 from acceptance.harness.catalogue import proves
-from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.forgery import Way
 from acceptance.harness.numbers import count, most
 from acceptance.harness.port_forward import PortForward
 from acceptance.harness.record import Record, cloud_event
+from acceptance.harness.system import System
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.topic import Topic
-from acceptance.harness.waiting import Waiting
 from acceptance.in_cluster import forge
 
 EFFECTS = "SELECT count(*) FROM effects WHERE key = $1"
@@ -34,26 +33,25 @@ INSIDE_S = 300
 
 @proves("scenario-30-forged-events")
 def test_a_forged_event_is_refused_and_the_real_one_of_its_id_is_applied(
+    system: System,
     agent: Api,
     caller: Api,
     sidecar: Api,
     agent_forward: PortForward,
     caller_forward: PortForward,
     credentials: dict[str, str],
-    cluster: Cluster,
     database: Database,
     toolbox: Toolbox,
     topic: Topic,
-    waiting: Waiting,
     judge: Judge,
     within: Within,
 ) -> None:
-    system.until_steady(cluster, agent, waiting)
-    within("reached_s", "/invoke/health to be answered", partial(system.reached, caller, "/invoke/health"))
+    system.until_steady(agent)
+    within("reached_s", "/invoke/health to be answered", partial(reached, caller, "/invoke/health"))
     key, event_id = f"acceptance-{uuid4()}", uuid4().hex
 
     # only now: until something was answered, a port-forward may lead to a pod that is gone
-    ways = ways_to_agent(cluster, agent_forward, caller_forward, credentials)
+    ways = ways_to_agent(system, agent_forward, caller_forward, credentials)
     tried = [(way, *one) for way in ways for one in answered(toolbox, way, event_id, key)]
 
     judge(count("tried", tried))
@@ -68,30 +66,30 @@ def test_a_forged_event_is_refused_and_the_real_one_of_its_id_is_applied(
     # a record may call itself anything: it is delivered all the same
     topic.write([Record(cloud_event(uuid4().hex, key, amount=1), headers=dict.fromkeys(HEADERS, "7"))])
     within("applied_s", "a record with forged headers to be in effect", partial(require_total, agent, key, 8))
-    health = sidecar.json("GET", f"{INVOKE.format(system.AGENT)}health")
-    expect(health.get("service") == system.AGENT, "the agent to be invoked by its own sidecar", health)
+    health = sidecar.json("GET", f"{INVOKE.format(contract.AGENT)}health")
+    expect(health.get("service") == contract.AGENT, "the agent to be invoked by its own sidecar", health)
 
 
 def ways_to_agent(
-    cluster: Cluster, agent_forward: PortForward, caller_forward: PortForward, credentials: dict[str, str]
+    system: System, agent_forward: PortForward, caller_forward: PortForward, credentials: dict[str, str]
 ) -> list[Way]:
     """Every way to the agent that somebody may try; a sidecar is shown the token that it may ask for."""
-    pod = system.agent_pod(cluster)
-    app, caller = (forward.address(system.APP_PORT) for forward in (agent_forward, caller_forward))
+    pod = system.agent_pod()
+    app, caller = (forward.address(contract.APP_PORT) for forward in (agent_forward, caller_forward))
     to_sidecar = partial(
-        Way, address=caller_forward.address(system.SIDECAR_PORT), by_app=False, invokes=True, headers=credentials
+        Way, address=caller_forward.address(contract.SIDECAR_PORT), by_app=False, invokes=True, headers=credentials
     )
-    of_pod = partial(Way, by_app=False, inside=True, prefix=INVOKE.format(system.AGENT))
+    of_pod = partial(Way, by_app=False, inside=True, prefix=INVOKE.format(contract.AGENT))
     return [
         Way("outside", app),
         Way("the caller", caller, prefix="/invoke/", invokes=True),
-        to_sidecar("the caller's sidecar", prefix=INVOKE.format(system.AGENT)),
-        to_sidecar("that, by namespace", prefix=INVOKE.format(f"{system.AGENT}.{system.NAMESPACE}")),
-        to_sidecar("that, by header", headers={**credentials, "dapr-app-id": system.AGENT}),
-        Way("a foreign pod, to the Service", f"{system.AGENT}.{system.NAMESPACE}:80", inside=True),
-        Way("a foreign pod, to the pod", f"{pod.host}:{system.APP_PORT}", inside=True),
-        of_pod("a foreign pod, to the sidecar", f"{pod.host}:{system.SIDECAR_PORT}"),
-        of_pod("a foreign pod, to the sidecar's port for others", f"{pod.host}:{system.SIDECAR_INTERNAL_PORT}"),
+        to_sidecar("the caller's sidecar", prefix=INVOKE.format(contract.AGENT)),
+        to_sidecar("that, by namespace", prefix=INVOKE.format(f"{contract.AGENT}.{system.namespace}")),
+        to_sidecar("that, by header", headers={**credentials, "dapr-app-id": contract.AGENT}),
+        Way("a foreign pod, to the Service", f"{system.names.agent.service}.{system.namespace}:80", inside=True),
+        Way("a foreign pod, to the pod", f"{pod.host}:{contract.APP_PORT}", inside=True),
+        of_pod("a foreign pod, to the sidecar", f"{pod.host}:{contract.SIDECAR_PORT}"),
+        of_pod("a foreign pod, to the sidecar's port for others", f"{pod.host}:{contract.SIDECAR_INTERNAL_PORT}"),
     ]
 
 

@@ -4,8 +4,8 @@ from functools import partial
 from uuid import uuid4
 
 from acceptance.conftest import Within
-from acceptance.harness import system
-from acceptance.harness.api import Api, shorten
+from acceptance.harness import contract
+from acceptance.harness.api import Api, reached, shorten
 from acceptance.harness.catalogue import proves
 from acceptance.harness.counter import Counter
 from acceptance.harness.errors import expect
@@ -15,7 +15,7 @@ from acceptance.harness.errors import expect
 def test_services_call_each_other_through_both_sidecars(
     agent: Api, caller: Api, sidecar: Api, invocations: Counter, within: Within
 ) -> None:
-    within("reached_s", "/invoke/health to be answered", partial(system.reached, caller, "/invoke/health"))
+    within("reached_s", "/invoke/health to be answered", partial(reached, caller, "/invoke/health"))
     before = invocations.value()
 
     key, value = f"acceptance-{uuid4()}", {"from": "the caller"}
@@ -26,8 +26,8 @@ def test_services_call_each_other_through_both_sidecars(
     caller.json("GET", f"/invoke/state/{key}", status=404)
     within("counted_s", "the agent's sidecar to count all three", partial(invocations.require, before + 3))
 
-    health = sidecar.json("GET", f"/v1.0/invoke/{system.CALLER}/method/health")
-    expect(health.get("service") == system.CALLER, f"the answer of {system.CALLER}", health)
+    health = sidecar.json("GET", f"/v1.0/invoke/{contract.CALLER}/method/health")
+    expect(health.get("service") == contract.CALLER, f"the answer of {contract.CALLER}", health)
 
     unknown = sidecar.call("GET", "/v1.0/invoke/no-such-app/method/health")
     clear = unknown.status_code >= 400 and "no-such-app" in unknown.text

@@ -3,26 +3,26 @@
 from functools import partial
 
 from acceptance.conftest import Bound, Judge
-from acceptance.harness import system
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import proves
 from acceptance.harness.faults import Faults
 from acceptance.harness.numbers import most, recovered, share, took
 from acceptance.harness.readiness import named
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 
 
 @proves("scenario-8-sidecar-killed")
 def test_a_killed_sidecar_is_named_and_all_recovers(
-    agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, judge: Judge
+    system: System, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, judge: Judge
 ) -> None:
-    with faults.killed_in_place(system.AGENT_SIDECAR, watched) as fault:
+    with faults.killed_in_place(system.sidecar, watched) as fault:
         restarted = watched.note("sidecar", "restarted")
         noticed = waiting.until("/ready to name dapr", partial(named, watched, "dapr", fault.at), bound("noticed_s"))
         green = partial(watched.first, "ready", "200", noticed)
         waiting.until("/ready to be green", green, bound("ready_again_s"))
-        first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
+        first_event = system.publish_and_wait(agent, bound("first_event_s"))
         judge(took("noticed_s", fault.at, noticed), recovered(watched, noticed, restarted))
         judge(most("first_event_s", first_event))
         judge(share("unhealthy_percent", watched, "health", fault.at, other_than="200"))
@@ -30,10 +30,10 @@ def test_a_killed_sidecar_is_named_and_all_recovers(
 
 @proves("scenario-9-agent-killed")
 def test_a_killed_agent_comes_back_and_all_recovers(
-    agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, judge: Judge
+    system: System, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, judge: Judge
 ) -> None:
-    with faults.killed_in_place(system.AGENT_APP, watched) as fault:
+    with faults.killed_in_place(system.agent, watched) as fault:
         gone = waiting.until("/health to be refused", lambda: watched.first("health", "refused", fault.at), 5)
         waiting.until("/ready to be green", lambda: watched.first("ready", "200", gone), bound("ready_again_s"))
-        first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
+        first_event = system.publish_and_wait(agent, bound("first_event_s"))
         judge(recovered(watched, gone, fault.at), most("first_event_s", first_event))

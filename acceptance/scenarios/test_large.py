@@ -4,16 +4,15 @@ from functools import partial
 from uuid import uuid4
 
 from acceptance.conftest import Judge, Within
-from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.memory import mebibytes
 from acceptance.harness.numbers import count, held, most
 from acceptance.harness.record import Record, cloud_event
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.topic import Topic
 
@@ -27,8 +26,8 @@ APPLIED = "SELECT count(*) FROM effects WHERE key = $1"
 
 @proves("scenario-39-large-records", "endurance-large-records")
 def test_large_records_that_wait_restart_nothing_and_block_nothing(
+    system: System,
     entry: Entry,
-    cluster: Cluster,
     database: Database,
     topic: Topic,
     faults: Faults,
@@ -38,9 +37,9 @@ def test_large_records_that_wait_restart_nothing_and_block_nothing(
     within: Within,
 ) -> None:
     faults.require_steady()
-    restarts = system.restarts(cluster)
+    restarts = system.restarts()
     partitions = sorted(int(number) for number in topic.offsets())
-    with faults.killed(system.POSTGRES, timeline, entry.lasts_s):
+    with faults.killed(system.postgres, timeline, entry.lasts_s):
         wanted = [(MEDIUM, partitions[number % len(partitions)]) for number in range(entry.times)]
         wanted += [(LARGE, partition) for partition in partitions for _ in range(A_PARTITION)]
         for first in range(0, len(wanted), BATCH):
@@ -48,8 +47,8 @@ def test_large_records_that_wait_restart_nothing_and_block_nothing(
         told = [topic.inflate(partitions[0], codec, mib) for codec in ("gzip", "zstd") for mib in UNPACKED_MIB]
     expect(all(one["error"] for one in told), "the broker to refuse what unpacks beyond its limit", told)
     within("applied_s", "every record to be applied", partial(require_applied, database, account.key, len(wanted)))
-    judge(count("records", wanted), most("dead_lettered", account.dead_lettered()), held(mebibytes(cluster)))
-    expect(system.restarts(cluster) == restarts, f"every container as it was: {restarts}", system.restarts(cluster))
+    judge(count("records", wanted), most("dead_lettered", account.dead_lettered()), held(mebibytes(system)))
+    expect(system.restarts() == restarts, f"every container as it was: {restarts}", system.restarts())
 
 
 def record(key: str, size: int, partition: int) -> Record:

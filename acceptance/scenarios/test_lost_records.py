@@ -4,7 +4,6 @@ from functools import partial
 from uuid import uuid4
 
 from acceptance.conftest import Judge, Within
-from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.api import Api
 from acceptance.harness.broker import CREATE, DELETE, EMPTY, Broker
@@ -13,6 +12,7 @@ from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.numbers import count, most
 from acceptance.harness.schema import Schema
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
@@ -23,6 +23,7 @@ PUBLISHED_S = 15
 
 @proves("endurance-records-lost")
 def test_what_kafka_lost_before_it_was_applied_is_sent_again(
+    system: System,
     agent: Api,
     schema: Schema,
     topic: Topic,
@@ -33,7 +34,7 @@ def test_what_kafka_lost_before_it_was_applied_is_sent_again(
     judge: Judge,
     within: Within,
 ) -> None:
-    broker = Broker(faults, faults.begin(system.KAFKA)[1][0], topic)
+    broker = Broker(faults, faults.begin(system.kafka)[1][0], system.brokers(), topic)
     before = topic.offsets()
     with schema.without_room(account.key):
         deleted = publish(agent, account.key)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from acceptance.conftest import Bound, Judge
-from acceptance.harness import replicas, system
+from acceptance.harness import contract, replicas
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry, proves
 from acceptance.harness.cluster import Cluster
@@ -18,16 +18,11 @@ from acceptance.harness.numbers import most, took
 from acceptance.harness.objects import Pod
 from acceptance.harness.observers import asking, sampling
 from acceptance.harness.readiness import named
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.waiting import Waiting
 
-AWAY = {
-    "kafka": (system.KAFKA,),
-    "postgres": (system.POSTGRES,),
-    "kafka and postgres": (system.KAFKA, system.POSTGRES),
-}
-NAMED = {system.KAFKA: "pubsub", system.POSTGRES: "database"}
 APART_S = 30
 START_S = 30
 BACK_S = 60
@@ -40,6 +35,7 @@ BACK_S = 60
     "endurance-any-order-both",
 )
 def test_an_agent_that_starts_without_its_backends_becomes_ready_once_they_are_there(
+    system: System,
     entry: Entry,
     cluster: Cluster,
     agent: Api,
@@ -50,29 +46,30 @@ def test_an_agent_that_starts_without_its_backends_becomes_ready_once_they_are_t
     bound: Bound,
     judge: Judge,
 ) -> None:
-    targets = AWAY[entry.target]
+    names = {system.target(name): checks[0] for name, checks in contract.DEPENDENCIES.items() if name in entry.target}
+    targets = tuple(names)
     with ExitStack() as watching:
         with away(faults, targets, timeline, entry.lasts_s) as last:
-            old, known = system.agent_pod(cluster), system.agent_pods(cluster)
+            old, known = system.agent_pod(), system.agent_pods()
             cluster.delete_pod(old.namespace, old.name)
             pod = waiting.until(
-                "a new pod of the agent", partial(replicas.new_pod, cluster, known), START_S, interval_s=0.05
+                "a new pod of the agent", partial(replicas.new_pod, system, known), START_S, interval_s=0.05
             )
-            paths = {name: f"http://{pod.host}:{system.APP_PORT}/{name}" for name in ("health", "ready")}
-            watching.enter_context(asking(timeline, toolbox, paths, system.backends(cluster)))
+            paths = {name: f"http://{pod.host}:{contract.APP_PORT}/{name}" for name in ("health", "ready")}
+            watching.enter_context(asking(timeline, toolbox, paths, system.backends()))
             watching.enter_context(sampling(timeline, "pod", partial(state_of, cluster, pod), interval_s=0.2))
             watching.enter_context(sampling(timeline, "restarts", partial(restarts_of, cluster, pod), interval_s=0.5))
             healthy = waiting.until("/health to answer", partial(timeline.first, "health", "200"), START_S)
-            started = started_at(cluster, pod, system.AGENT_APP.container)
+            started = started_at(cluster, pod, system.agent.container)
             for target in targets:
-                waiting.until(f"/ready to name {target.name}", partial(named, timeline, NAMED[target]), START_S)
+                waiting.until(f"/ready to name {target.name}", partial(named, timeline, names[target]), START_S)
         # Asked ten times a second: the first question that gets an answer met the first connection that was accepted.
         accepting = partial(timeline.first, entry.target.split()[0], "answers", last.undone)
         accepts = waiting.until(f"{last.target.name} to accept a connection", accepting, BACK_S)
         waiting.until("the pod to be Ready", partial(timeline.first, "pod", "Ready", accepts), bound("pod_ready_s"))
         # The pod is another one than before: a port-forward may still have to notice.
-        system.until_steady(cluster, agent, waiting)
-        first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
+        system.until_steady(agent)
+        first_event = system.publish_and_wait(agent, bound("first_event_s"))
         ready = timeline.settled("pod", "Ready", accepts)
     loops = [one for one in timeline.of("pod") if one.state == "CrashLoopBackOff"]
     expect(not loops, "no crash loop of daprd at any time", f"{len(loops)} looks at the pod found one")
@@ -97,13 +94,13 @@ def away(faults: Faults, targets: tuple[Target, ...], timeline: Timeline, lasts_
 def state_of(cluster: Cluster, pod: Pod) -> str:
     """How the agent's pod is: Ready, or why its sidecar is not running."""
     (now,) = [one for one in cluster.pods(pod.namespace) if one.uid == pod.uid]
-    return "Ready" if now.ready else now.containers[system.AGENT_SIDECAR.container].waiting or "not ready"
+    return "Ready" if now.ready else now.containers[contract.DAPRD].waiting or "not ready"
 
 
 def restarts_of(cluster: Cluster, pod: Pod) -> str:
     """How often the sidecar was restarted."""
     (now,) = [one for one in cluster.pods(pod.namespace) if one.uid == pod.uid]
-    return str(now.containers[system.AGENT_SIDECAR.container].restarts)
+    return str(now.containers[contract.DAPRD].restarts)
 
 
 def restarts_until(timeline: Timeline, until: float) -> int:

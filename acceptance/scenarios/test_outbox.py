@@ -9,7 +9,6 @@ import pytest
 from httpx import Response
 
 from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import system
 from acceptance.harness.api import Api, shorten
 from acceptance.harness.audit import Audit
 from acceptance.harness.catalogue import Entry, proves
@@ -23,6 +22,7 @@ from acceptance.harness.load import Load, writes
 from acceptance.harness.numbers import balanced, count, slowest, took
 from acceptance.harness.observers import sampling
 from acceptance.harness.restart import scaled
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 
@@ -43,8 +43,8 @@ EVENT = {"message": "to be delivered later", "metadata": {}}
 @pytest.mark.usefixtures("serve_degraded")
 @proves("scenario-16-outbox", "endurance-outbox")
 def test_events_wait_in_the_outbox_while_kafka_is_away(
+    system: System,
     entry: Entry,
-    cluster: Cluster,
     agent: Api,
     database: Database,
     faults: Faults,
@@ -57,11 +57,9 @@ def test_events_wait_in_the_outbox_while_kafka_is_away(
 ) -> None:
     event_id = uuid4().hex
     with ExitStack() as sending:
-        sending.enter_context(
-            load.sending(writes(system.publish_url(cluster), PER_SECOND, audit.prefix, headers=QUEUED))
-        )
+        sending.enter_context(load.sending(writes(system.publish_url(), PER_SECOND, audit.prefix, headers=QUEUED)))
         waiting.through(WARM_S, "the load to go on")
-        with faults.killed(system.KAFKA, watched, entry.lasts_s) as fault:
+        with faults.killed(system.kafka, watched, entry.lasts_s) as fault:
             waiting.until("/ready to fail", partial(watched.first, "ready", "503", fault.at), NOTICED_S)
             accepted = publish(agent, event_id)
             expect(accepted.status_code == 202, "202 for an event that can be queued", shorten(accepted))
@@ -84,6 +82,7 @@ def test_events_wait_in_the_outbox_while_kafka_is_away(
 
 @proves("endurance-outbox-shared")
 def test_replicas_share_the_outbox(
+    system: System,
     cluster: Cluster,
     agent: Api,
     journal: Journal,
@@ -99,14 +98,14 @@ def test_replicas_share_the_outbox(
     def turn() -> str:
         return str(database.value(TURNS) or "nobody's")
 
-    system.until_steady(cluster, agent, waiting)
-    with scaled(cluster, journal, system.AGENT_APP, REPLICAS, waiting, BACK_S), ExitStack() as sending:
+    system.until_steady(agent)
+    with scaled(cluster, journal, system.agent, REPLICAS, waiting, BACK_S), ExitStack() as sending:
         sending.enter_context(
-            load.sending(writes(system.publish_url(cluster), SHARED_PER_SECOND, audit.prefix, headers=QUEUED))
+            load.sending(writes(system.publish_url(), SHARED_PER_SECOND, audit.prefix, headers=QUEUED))
         )
         sending.enter_context(sampling(timeline, "turn", turn, interval_s=0.1))
         waiting.through(SHARED_S, "the replicas to take turns")
-        with faults.killed_in_place(system.AGENT_APP, timeline):
+        with faults.killed_in_place(system.agent, timeline):
             waiting.through(SHARED_S, "the load to go on")
         sending.close()
         ledger, ended = load.ledger(), time.monotonic()
@@ -122,6 +121,7 @@ def test_replicas_share_the_outbox(
 
 @proves("endurance-outbox-postgres-killed")
 def test_an_event_that_cannot_be_queued_is_refused_and_may_be_sent_again(
+    system: System,
     entry: Entry,
     agent: Api,
     database: Database,
@@ -132,7 +132,7 @@ def test_an_event_that_cannot_be_queued_is_refused_and_may_be_sent_again(
     within: Within,
 ) -> None:
     event_id = uuid4().hex
-    with faults.killed(system.POSTGRES, watched, entry.lasts_s) as fault:
+    with faults.killed(system.postgres, watched, entry.lasts_s) as fault:
         waiting.until("/ready to fail", partial(watched.first, "ready", "503", fault.at), NOTICED_S)
         refused = publish(agent, event_id)
     waiting.until("/ready to be green", partial(watched.first, "ready", "200", fault.undone), BACK_S)

@@ -8,11 +8,9 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.broker import COMPRESS, EMPTY, Broker
 from acceptance.harness.catalogue import proves
-from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.dead_letters import in_table
 from acceptance.harness.errors import expect
@@ -21,6 +19,7 @@ from acceptance.harness.kubectl import KubectlError
 from acceptance.harness.numbers import count, took
 from acceptance.harness.readiness import named
 from acceptance.harness.record import Record, cloud_event
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
@@ -31,7 +30,7 @@ PARTITION, UNPACKED_MIB, RECORDS = 0, 300, 2
 
 @proves("endurance-record-too-large")
 def test_a_record_that_no_sidecar_can_take_is_named_and_can_be_passed_over(
-    cluster: Cluster,
+    system: System,
     database: Database,
     topic: Topic,
     faults: Faults,
@@ -44,13 +43,13 @@ def test_a_record_that_no_sidecar_can_take_is_named_and_can_be_passed_over(
 ) -> None:
     ids = [uuid4().hex for _ in range(2)]
     between, behind = (Record(cloud_event(one, account.key), partition=PARTITION) for one in ids)
-    with poisoned(faults, topic, watched, between) as (first, second):
+    with poisoned(faults, system, topic, watched, between) as (first, second):
         topic.write([behind])
         naming = partial(named, watched, "events", first.at, f"at offset {first.offset}")
         noticed = waiting.until(f"/ready to name offset {first.offset}", naming, bound("noticed_s"))
         # what is between them the sidecar fetches together with the second, and so never takes
         for poison, waits_at in ((first, first.offset), (second, second.offset - 1)):
-            said = passed_over(cluster, topic, waits_at, watched, waiting, bound("noticed_s"))
+            said = passed_over(system, topic, waits_at, watched, bound("noticed_s"))
             expect(f"at offset {poison.offset + RECORDS}" in said, "`python -m app skip` to say where it goes on", said)
         within("applied_s", "the events between and behind to be applied", partial(account.require_applied, set(ids)))
     for poison in (first, second):
@@ -58,20 +57,18 @@ def test_a_record_that_no_sidecar_can_take_is_named_and_can_be_passed_over(
     judge(took("noticed_s", first.at, noticed), count("applied_twice", account.twice()))
 
 
-def passed_over(
-    cluster: Cluster, topic: Topic, offset: int, timeline: Timeline, waiting: Waiting, within_s: float
-) -> str:
+def passed_over(system: System, topic: Topic, offset: int, timeline: Timeline, within_s: float) -> str:
     """What the agent's `skip` said. By hand too it takes two if the topic was made anew since the group committed."""
     place = f"{topic.name}/{PARTITION}"
     try:
-        return system.command(cluster, "skip", place, str(offset))
+        return system.command("skip", place, str(offset))
     except KubectlError as error:
         if not (sent := SENT_TO_ITS_START.search(str(error))):
             raise
     since = timeline.note("fault", "sent", f"the group to offset {sent[1]}")
     naming = partial(named, timeline, "events", since, f"at offset {sent[1]}")
-    waiting.until(f"/ready to name offset {sent[1]}", naming, within_s)
-    return system.command(cluster, "skip", place, sent[1])
+    system.waiting.until(f"/ready to name offset {sent[1]}", naming, within_s)
+    return system.command("skip", place, sent[1])
 
 
 class Poison(NamedTuple):
@@ -82,14 +79,16 @@ class Poison(NamedTuple):
 
 
 @contextmanager
-def poisoned(faults: Faults, topic: Topic, timeline: Timeline, between: Record) -> Iterator[tuple[Poison, Poison]]:
+def poisoned(
+    faults: Faults, system: System, topic: Topic, timeline: Timeline, between: Record
+) -> Iterator[tuple[Poison, Poison]]:
     """Two batches that unpack to more than the sidecar may take, in a topic that takes what producers compress.
 
     Afterwards the partition is emptied, for who reads the topic from its start, and the agent's pod is replaced, whose
     sidecar was restarted so often that kubelet would let it wait for minutes the next time.
     """
-    broker = Broker(faults, faults.begin(system.KAFKA)[1][0], topic)
-    pod = system.agent_pod(faults.cluster)
+    broker = Broker(faults, faults.begin(system.kafka)[1][0], system.brokers(), topic)
+    pod = system.agent_pod()
     replaced = faults.journal.promised("replace", namespace=pod.namespace, name=pod.name)
     with replaced, broker.promised(EMPTY, str(PARTITION)):
         with broker.promised(COMPRESS, "uncompressed"):

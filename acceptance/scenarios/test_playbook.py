@@ -5,7 +5,7 @@ from functools import partial
 from uuid import uuid4
 
 from acceptance.conftest import Judge, Within
-from acceptance.harness import overlay, playbook, system
+from acceptance.harness import overlay, playbook
 from acceptance.harness.account import Account
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import proves
@@ -16,6 +16,7 @@ from acceptance.harness.faults import Faults
 from acceptance.harness.numbers import count, most
 from acceptance.harness.playbook import Command, Shell
 from acceptance.harness.run import Run
+from acceptance.harness.system import System
 from acceptance.harness.toolbox import Toolbox
 from acceptance.harness.waiting import Waiting
 
@@ -25,9 +26,9 @@ DELETED_S = 120
 
 @proves("scenario-47-playbook")
 def test_what_is_typed_shows_its_effect(
-    cluster: Cluster, agent: Api, database: Database, waiting: Waiting, run: Run, judge: Judge
+    system: System, cluster: Cluster, agent: Api, database: Database, waiting: Waiting, run: Run, judge: Judge
 ) -> None:
-    system.until_steady(cluster, agent, waiting)
+    system.until_steady(agent)
     wrong, typed = [], 0
     with ExitStack() as stack:
         shell = stack.enter_context(playbook.shell(cluster.kubectl))
@@ -59,6 +60,7 @@ def require_shown(shell: Shell, command: Command, database: Database, run: Run) 
 
 @proves("scenario-48-namespace-deleted")
 def test_an_apply_brings_everything_back(
+    system: System,
     cluster: Cluster,
     agent: Api,
     faults: Faults,
@@ -69,7 +71,7 @@ def test_an_apply_brings_everything_back(
     within: Within,
 ) -> None:
     key, value = f"acceptance-{uuid4()}", {"from": "before"}
-    faults.begin(system.AGENT_APP)
+    faults.begin(system.agent)
     name = overlay.deployed(cluster.kubectl.context, run.options.overlay)
     agent.json("POST", "/state", json={"key": key, "value": value})
     event = agent.json("POST", "/publish", json={"message": "before", "metadata": {"key": account.key}})
@@ -77,8 +79,8 @@ def test_an_apply_brings_everything_back(
     before = agent.json("GET", f"/events?key={account.key}")
 
     with faults.journal.promised("apply", overlay=name):
-        cluster.kubectl.run("delete", "namespace", system.NAMESPACE, timeout_s=DELETED_S)
-    within("back_s", "the steady state", partial(system.require_steady, cluster, agent))
+        cluster.kubectl.run("delete", "namespace", system.namespace, timeout_s=DELETED_S)
+    within("back_s", "the steady state", partial(system.require_steady, agent))
     toolbox.start()  # it was in that namespace
 
     expect(agent.json("GET", f"/state/{key}")["value"] == value, f"the state of before: {value}", "another")

@@ -5,10 +5,8 @@ from functools import partial
 from uuid import uuid4
 
 from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import system
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import proves
-from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.dead_letters import DeadLetter, in_table, in_topic
 from acceptance.harness.errors import NotYetError, expect
@@ -18,8 +16,8 @@ from acceptance.harness.poison import Poison, kinds
 from acceptance.harness.record import Record, cloud_event
 from acceptance.harness.restart import replaced
 from acceptance.harness.schema import Schema
+from acceptance.harness.system import System
 from acceptance.harness.topic import Topic
-from acceptance.harness.waiting import Waiting
 
 PARTITION = 0
 RESTARTED_S = 60
@@ -30,18 +28,17 @@ DELIVERIES = "SELECT coalesce(max(deliveries), 0) FROM processed_events WHERE id
 
 @proves("scenario-17-poison")
 def test_poison_moves_aside_and_the_good_events_behind_it_are_applied(
-    cluster: Cluster,
+    system: System,
     agent: Api,
     database: Database,
     schema: Schema,
     topic: Topic,
     dead_letters: Topic,
-    waiting: Waiting,
     bound: Bound,
     within: Within,
 ) -> None:
-    system.until_steady(cluster, agent, waiting)
-    restarts, ends = system.restarts(cluster), dead_letters.offsets()
+    system.until_steady(agent)
+    restarts, ends = system.restarts(), dead_letters.offsets()
     key, raising = f"acceptance-{uuid4()}", uuid4().hex
     with schema.refusing(raising):
         for poison in kinds(key, raising):
@@ -59,13 +56,13 @@ def test_poison_moves_aside_and_the_good_events_behind_it_are_applied(
             effects = database.value(EFFECTS, event_id)
             expect(effects == (not poison.reason), f"{poison.name} in effect only if it can be", f"{effects} effects")
 
-    expect(system.restarts(cluster) == restarts, f"every container as it was: {restarts}", system.restarts(cluster))
+    expect(system.restarts() == restarts, f"every container as it was: {restarts}", system.restarts())
     agent.json("POST", "/publish", status=413, json={"message": "x" * PUBLISH_LIMIT})
 
 
 @proves("scenario-18-replay")
 def test_a_dead_letter_that_is_replayed_takes_effect_once(
-    cluster: Cluster,
+    system: System,
     database: Database,
     schema: Schema,
     topic: Topic,
@@ -78,17 +75,17 @@ def test_a_dead_letter_that_is_replayed_takes_effect_once(
     with schema.refusing(event_id):
         topic.write([Record(cloud_event(event_id, key), key.encode())])
         within("recorded_s", "it to be recorded", partial(in_table, database, event_id))
-    listed = system.command(cluster, "dead-letters")
+    listed = system.command("dead-letters")
     expect(event_id in listed, f"`python -m app dead-letters` to list {event_id}", listed[-600:])
 
     def replay(times: int) -> None:
-        system.command(cluster, "replay", event_id)
+        system.command("replay", event_id)
         delivered = partial(require_delivered, database, event_id, times)
         within("applied_s", f"replay {times} to be delivered", delivered)
 
     replay(1)
     # Nothing that a process remembers may be what keeps it from being applied again.
-    replaced(faults, system.AGENT_APP, within_s=RESTARTED_S)
+    replaced(faults, system.agent, within_s=RESTARTED_S)
     replay(2)
     judge(most("applied_twice", database.value(EFFECTS, event_id) - 1))
 

@@ -3,14 +3,13 @@
 from random import Random
 
 from acceptance.conftest import Bound, Judge
-from acceptance.harness import system
 from acceptance.harness.audit import Audit
 from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.cluster import Cluster
 from acceptance.harness.faults import Faults
 from acceptance.harness.load import Load, writes
 from acceptance.harness.numbers import balanced, slowest_applied
 from acceptance.harness.run import Run
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 
@@ -22,9 +21,9 @@ BETWEEN_S = 22
 
 @proves("endurance-slow-probes")
 def test_no_event_waits_for_long_though_probes_are_answered_too_late(
+    system: System,
     entry: Entry,
     run: Run,
-    cluster: Cluster,
     faults: Faults,
     timeline: Timeline,
     load: Load,
@@ -34,11 +33,11 @@ def test_no_event_waits_for_long_though_probes_are_answered_too_late(
     judge: Judge,
 ) -> None:
     lengths = Random(f"{run.options.seed} {entry.id}")  # noqa: S311 -- drawn again from the seed, not secret
-    url = system.publish_url(cluster)
+    url = system.publish_url()
     faults.require_steady()
     with load.sending(writes(url, PER_SECOND, audit.prefix, keep=True)):
         for number in range(1, entry.times + 1):
-            with faults.frozen(system.AGENT_APP, timeline, 0):
+            with faults.frozen(system.agent, timeline, 0):
                 waiting.through(lengths.uniform(*HANGS_S), f"hang {number} of {entry.times}")
             waiting.through(BETWEEN_S, f"what comes of hang {number}")
     ledger = load.ledger()

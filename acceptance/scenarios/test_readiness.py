@@ -5,7 +5,7 @@ from functools import partial
 from uuid import uuid4
 
 from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import system
+from acceptance.harness import contract
 from acceptance.harness.account import Account
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry, proves
@@ -17,6 +17,7 @@ from acceptance.harness.observers import following
 from acceptance.harness.readiness import named
 from acceptance.harness.record import Record, cloud_event
 from acceptance.harness.schema import Schema
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
@@ -53,6 +54,7 @@ def test_a_column_that_is_gone_is_named_and_what_waited_is_applied_once_it_is_ba
 
 @proves("scenario-34-events-that-nobody-takes")
 def test_a_stranger_that_keeps_events_is_named_and_they_are_applied_once_it_left(
+    system: System,
     cluster: Cluster,
     topic: Topic,
     faults: Faults,
@@ -64,18 +66,16 @@ def test_a_stranger_that_keeps_events_is_named_and_they_are_applied_once_it_left
     within: Within,
 ) -> None:
     faults.require_steady()
-    pubsub = system.pubsub(cluster)
     joining = {
-        "brokers": pubsub["brokers"],
-        "group": pubsub["consumerGroup"],
-        "topics": [system.TOPIC, system.DEAD_LETTER_TOPIC],
+        "group": system.component(contract.PUBSUB)["consumerGroup"],
+        "topics": [contract.TOPIC, contract.DEAD_LETTER_TOPIC],
         "client_id": STRANGER,
         "seconds": STAYS_S,
     }
     with following(watched, topic.toolbox, "squat", joining, LEFT_S):
         waiting.until("it to be given partitions", partial(watched.first, STRANGER, "holds"), JOINED_S)
-        held = json.loads(watched.of(STRANGER)[-1].detail).get(system.TOPIC, [])
-        expect(held, f"a stranger with partitions of {system.TOPIC}", "none")
+        held = json.loads(watched.of(STRANGER)[-1].detail).get(contract.TOPIC, [])
+        expect(held, f"a stranger with partitions of {contract.TOPIC}", "none")
         at = watched.note("fault", "joined by a stranger", f"partitions {held}")
         ids = {partition: uuid4().hex for partition in held}
         topic.write([Record(cloud_event(one, account.key), partition=partition) for partition, one in ids.items()])

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from acceptance.conftest import Judge, Within
-from acceptance.harness import replicas, system
+from acceptance.harness import contract, replicas
 from acceptance.harness.account import Account
 from acceptance.harness.audit import Audit
 from acceptance.harness.catalogue import Entry, proves
@@ -22,6 +22,7 @@ from acceptance.harness.numbers import balanced, most, slowest_applied, took
 from acceptance.harness.objects import Pod
 from acceptance.harness.record import Record
 from acceptance.harness.restart import scaled
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
@@ -58,7 +59,7 @@ class Writing:
 
     def to(self, pod: Pod) -> AbstractContextManager[None]:
         """Write events of many keys to a pod, for the length of a block."""
-        url = f"http://{pod.host}:{system.APP_PORT}/publish"
+        url = f"http://{pod.host}:{contract.APP_PORT}/publish"
         return self.load.sending(writes(url, PER_SECOND, self.audit.prefix, clients=CLIENTS, keep=True))
 
     def write_bad(self) -> None:
@@ -106,11 +107,11 @@ def writing(
 
 @proves("scenario-35-revision-without-database", "endurance-revision-refused", "endurance-revision-without-its-token")
 def test_a_revision_that_cannot_apply_events_gets_none(
-    entry: Entry, cluster: Cluster, faults: Faults, writing: Writing, waiting: Waiting, within: Within
+    system: System, entry: Entry, cluster: Cluster, faults: Faults, writing: Writing, waiting: Waiting, within: Within
 ) -> None:
     faults.require_steady()
-    with writing.to(system.agent_pod(cluster)):
-        with replicas.revised(faults, REVISIONS[entry.fault]) as pod:
+    with writing.to(system.agent_pod()):
+        with replicas.revised(faults, system, REVISIONS[entry.fault]) as pod:
             writing.write_bad()
             waiting.through(entry.lasts_s, f"{pod.name} to be of no use")
         within("ended_s", f"{pod.name} to end", partial(replicas.require_gone, cluster, pod))
@@ -118,20 +119,20 @@ def test_a_revision_that_cannot_apply_events_gets_none(
 
 
 @contextmanager
-def refused(faults: Faults, _: Timeline, pod: Pod) -> Iterator[None]:
+def refused(faults: Faults, system: System, _: Timeline, pod: Pod) -> Iterator[None]:
     """Its database lets this replica in no more."""
-    with replicas.refused(faults, pod):
+    with replicas.refused(faults, system, pod):
         yield
 
 
 @contextmanager
-def frozen(faults: Faults, timeline: Timeline, _: Pod) -> Iterator[None]:
+def frozen(faults: Faults, system: System, timeline: Timeline, _: Pod) -> Iterator[None]:
     """The oldest replica's application hangs."""
-    with faults.frozen(system.AGENT_APP, timeline, 0):
+    with faults.frozen(system.agent, timeline, 0):
         yield
 
 
-UNFIT: dict[str, Callable[[Faults, Timeline, Pod], AbstractContextManager[None]]] = {
+UNFIT: dict[str, Callable[[Faults, System, Timeline, Pod], AbstractContextManager[None]]] = {
     "refused": refused,
     "frozen": frozen,
 }
@@ -139,6 +140,7 @@ UNFIT: dict[str, Callable[[Faults, Timeline, Pod], AbstractContextManager[None]]
 
 @proves("scenario-36-replica-refused", "scenario-37-replica-frozen")
 def test_no_event_waits_for_a_replica_that_can_apply_none_any_more(
+    system: System,
     entry: Entry,
     cluster: Cluster,
     faults: Faults,
@@ -148,9 +150,9 @@ def test_no_event_waits_for_a_replica_that_can_apply_none_any_more(
     waiting: Waiting,
 ) -> None:
     faults.require_steady()
-    with scaled(cluster, journal, system.AGENT_APP, 2, waiting, SCALED_S):
-        unfit, healthy = system.agent_pods(cluster)
-        with writing.to(healthy), UNFIT[entry.fault](faults, timeline, unfit):
+    with scaled(cluster, journal, system.agent, 2, waiting, SCALED_S):
+        unfit, healthy = system.agent_pods()
+        with writing.to(healthy), UNFIT[entry.fault](faults, system, timeline, unfit):
             writing.write_bad()
             waiting.through(entry.lasts_s, f"{unfit.name} to be of no use")
         writing.require_all_applied_in_time()
@@ -158,6 +160,7 @@ def test_no_event_waits_for_a_replica_that_can_apply_none_any_more(
 
 @proves("scenario-38-replica-ends-while-it-retries")
 def test_a_replica_that_is_told_to_end_while_it_retries_lets_go(
+    system: System,
     entry: Entry,
     cluster: Cluster,
     faults: Faults,
@@ -167,9 +170,9 @@ def test_a_replica_that_is_told_to_end_while_it_retries_lets_go(
     within: Within,
 ) -> None:
     faults.require_steady()
-    with scaled(cluster, journal, system.AGENT_APP, 2, waiting, SCALED_S):
-        unfit, healthy = system.agent_pods(cluster)
-        with writing.to(healthy), replicas.refused(faults, unfit):
+    with scaled(cluster, journal, system.agent, 2, waiting, SCALED_S):
+        unfit, healthy = system.agent_pods()
+        with writing.to(healthy), replicas.refused(faults, system, unfit):
             writing.write_bad()
             waiting.through(entry.lasts_s, "deliveries to be tried again")
             cluster.delete_pod(unfit.namespace, unfit.name)

@@ -6,12 +6,10 @@ from functools import partial
 from uuid import uuid4
 
 from acceptance.conftest import Judge, Within
-from acceptance.harness import system
 from acceptance.harness.account import Account
 from acceptance.harness.api import Api
 from acceptance.harness.broker import EMPTY, Broker
 from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.dead_letters import in_table
 from acceptance.harness.errors import NotYetError
@@ -20,6 +18,7 @@ from acceptance.harness.numbers import count, most
 from acceptance.harness.record import Record, cloud_event
 from acceptance.harness.replicas import revised
 from acceptance.harness.schema import Schema
+from acceptance.harness.system import System
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 
@@ -36,8 +35,8 @@ LETTERS = "SELECT count(*) FROM dead_letters WHERE id = $1"
 
 @proves("scenario-46-retention")
 def test_an_old_id_is_kept_as_long_as_kafka_has_it_and_deleted_then(
+    system: System,
     entry: Entry,
-    cluster: Cluster,
     agent: Api,
     database: Database,
     schema: Schema,
@@ -52,8 +51,8 @@ def test_an_old_id_is_kept_as_long_as_kafka_has_it_and_deleted_then(
     ids, given_up = [uuid4().hex for _ in range(EVENTS)], uuid4().hex
     everything = [*ids, given_up]
     records = [Record(cloud_event(one, account.key, amount=1), account.key.encode()) for one in everything]
-    broker = faults.begin(system.KAFKA)[1][0]
-    with retained(faults, agent, waiting):
+    broker = faults.begin(system.kafka)[1][0]
+    with retained(faults, system, agent):
         with schema.refusing(given_up):
             topic.write(records)
             waiting.until("one to be given up", partial(in_table, database, given_up), SETTLED_S)
@@ -61,24 +60,24 @@ def test_an_old_id_is_kept_as_long_as_kafka_has_it_and_deleted_then(
         waiting.through(entry.lasts_s, f"rows to be older than the {RETENTION_S} s they may get")
 
         topic.write(records[:-1])
-        system.command(cluster, "replay", given_up)
+        system.command("replay", given_up)
         waiting.until("each to come again", partial(require, database, TWICE, ids, EVENTS), SETTLED_S)
         waiting.until("the replayed one", partial(account.require_applied, set(everything)), SETTLED_S)
         waiting.through(entry.lasts_s, "rows to be older again")
         judge(most("forgotten_too_soon", len(everything) - database.value(KNOWN, everything)))
 
         for one in (topic, dead_letters):
-            Broker(faults, broker, one).run(EMPTY, *one.offsets())
+            Broker(faults, broker, system.brokers(), one).run(EMPTY, *one.offsets())
         gone = [partial(require, database, LETTERS, given_up, 0), partial(require, database, KNOWN, everything, 0)]
         within("deleted_s", "rows whose records are gone to be deleted", lambda: [one() for one in gone])
     judge(count("applied_twice", account.twice()))
 
 
 @contextmanager
-def retained(faults: Faults, agent: Api, waiting: Waiting) -> Iterator[None]:
+def retained(faults: Faults, system: System, agent: Api) -> Iterator[None]:
     """The agent, told how old a row may get."""
-    with revised(faults, dict.fromkeys(SETTINGS, str(RETENTION_S))):
-        system.until_steady(faults.cluster, agent, waiting, ROLLED_OUT_S)
+    with revised(faults, system, dict.fromkeys(SETTINGS, str(RETENTION_S))):
+        system.until_steady(agent, ROLLED_OUT_S)
         yield
 
 

@@ -3,15 +3,15 @@
 from functools import partial
 
 from acceptance.conftest import Judge, Within
-from acceptance.harness import system
+from acceptance.harness import contract
 from acceptance.harness.account import Account
 from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.load import Load, Stream, described, failed
 from acceptance.harness.numbers import count, most, slowest, took, without_endpoint
 from acceptance.harness.restart import rolled
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 
@@ -21,8 +21,8 @@ ROLLED_OUT_S = 90
 
 @proves("scenario-11-agent-rolled-out", "endurance-agent-rolled-out")
 def test_a_rollout_under_load_fails_no_request_and_loses_no_event(
+    system: System,
     entry: Entry,
-    cluster: Cluster,
     faults: Faults,
     watched: Timeline,
     load: Load,
@@ -31,14 +31,14 @@ def test_a_rollout_under_load_fails_no_request_and_loses_no_event(
     judge: Judge,
     within: Within,
 ) -> None:
-    old = system.agent_pod(cluster)
-    requests = streams(f"http://{cluster.address(system.NAMESPACE, system.AGENT)}", account.key)
+    old = system.agent_pod()
+    requests = streams(system.agent_url(), account.key)
     names = [one.name for one in requests]
-    draining = Stream("draining", f"http://{old.host}:{system.APP_PORT}/health", 10, keep=True)
+    draining = Stream("draining", f"http://{old.host}:{contract.APP_PORT}/health", 10, keep=True)
     with load.sending(*requests, draining):
         began = watched.note("rollout", "begins")
         for _ in range(entry.times):
-            seconds = rolled(faults, system.AGENT_APP, ROLLED_OUT_S)
+            seconds = rolled(faults, system.agent, ROLLED_OUT_S)
             waiting.through(WARM_S, "the load to go on")
     published = load.acknowledged("publish kept") | load.acknowledged("publish new")
     within("applied_s", "every published event to be applied", partial(account.require_applied, published))

@@ -9,37 +9,44 @@ from uuid import uuid4
 import httpx
 
 from acceptance.conftest import Bound, Judge
-from acceptance.harness import system
+from acceptance.harness import contract
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal
 from acceptance.harness.numbers import most, recovered, share, took
 from acceptance.harness.observers import sampling
 from acceptance.harness.readiness import named
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 
 LOADED = {
-    system.PUBSUB: (f"component {system.PUBSUB}", f"subscription {system.TOPIC}"),
-    system.STATESTORE: (f"component {system.STATESTORE}",),
+    contract.PUBSUB: (f"component {contract.PUBSUB}", f"subscription {contract.TOPIC}"),
+    contract.STATESTORE: (f"component {contract.STATESTORE}",),
 }
-HEALTH_OF_CALLER = f"/v1.0/invoke/{system.CALLER}/method/health"
+HEALTH_OF_CALLER = f"/v1.0/invoke/{contract.CALLER}/method/health"
 SAMPLED_S = 1.0
 
 
 @proves("scenario-21-sidecar-hung")
 def test_a_sidecar_that_hangs_is_named_and_all_recovers(
-    entry: Entry, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, judge: Judge
+    system: System,
+    entry: Entry,
+    agent: Api,
+    faults: Faults,
+    watched: Timeline,
+    waiting: Waiting,
+    bound: Bound,
+    judge: Judge,
 ) -> None:
-    with faults.frozen(system.AGENT_SIDECAR, watched, entry.lasts_s) as fault:
+    with faults.frozen(system.sidecar, watched, entry.lasts_s) as fault:
         noticed = waiting.until(
             "/ready to name dapr", partial(named, watched, "dapr", fault.at, "no answer within"), bound("noticed_s")
         )
     waiting.until("/ready to be green", partial(watched.first, "ready", "200", fault.undone), bound("ready_again_s"))
-    first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
+    first_event = system.publish_and_wait(agent, bound("first_event_s"))
     judge(share("unhealthy_percent", watched, "health", fault.at, other_than="200"))
     judge(took("noticed_s", fault.at, noticed), recovered(watched, fault.undone, fault.undone))
     judge(most("first_event_s", first_event))
@@ -47,8 +54,8 @@ def test_a_sidecar_that_hangs_is_named_and_all_recovers(
 
 @proves("scenario-22-pubsub-missing", "scenario-23-statestore-missing")
 def test_a_sidecar_without_a_component_is_named_and_all_recovers(
+    system: System,
     entry: Entry,
-    cluster: Cluster,
     agent: Api,
     faults: Faults,
     journal: Journal,
@@ -57,16 +64,16 @@ def test_a_sidecar_without_a_component_is_named_and_all_recovers(
     bound: Bound,
     judge: Judge,
 ) -> None:
-    with deleted(cluster, journal, entry.target, watched) as (gone, restore):
+    with deleted(system, journal, entry.target, watched) as (gone, restore):
         noticed = waiting.until(
             "/ready to name it", partial(named, watched, "dapr", gone, entry.target), bound("noticed_s")
         )
-        with replace(faults, require_steady=lambda: None).killed_in_place(system.AGENT_SIDECAR, watched) as fault:
+        with replace(faults, require_steady=lambda: None).killed_in_place(system.sidecar, watched) as fault:
             for missing in LOADED[entry.target]:
                 waiting.until(f"/ready to name {missing}", partial(named, watched, "dapr", fault.at, missing), 15)
             back = restore()
             waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), bound("ready_again_s"))
-            first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
+            first_event = system.publish_and_wait(agent, bound("first_event_s"))
             judge(recovered(watched, back, back), most("first_event_s", first_event))
             judge(took("noticed_s", gone, noticed))
             judge(share("unhealthy_percent", watched, "health", gone, other_than="200"))
@@ -74,8 +81,8 @@ def test_a_sidecar_without_a_component_is_named_and_all_recovers(
 
 @proves("endurance-component-missing")
 def test_what_is_missing_for_good_takes_nothing_from_what_works(
+    system: System,
     entry: Entry,
-    cluster: Cluster,
     agent: Api,
     sidecar: Api,
     faults: Faults,
@@ -87,24 +94,24 @@ def test_what_is_missing_for_good_takes_nothing_from_what_works(
 ) -> None:
     key = f"acceptance-{uuid4()}"
     agent.json("POST", "/state", json={"key": key, "value": "here"})
-    paths = {"state": f"/v1.0/state/{system.STATESTORE}/{key}", "invocation": HEALTH_OF_CALLER}
+    paths = {"state": f"/v1.0/state/{contract.STATESTORE}/{key}", "invocation": HEALTH_OF_CALLER}
     with ExitStack() as stack:
-        gone, restore = stack.enter_context(deleted(cluster, journal, entry.target, watched))
+        gone, restore = stack.enter_context(deleted(system, journal, entry.target, watched))
         for name, path in paths.items():
             stack.enter_context(sampling(watched, name, partial(status_of, sidecar, path), SAMPLED_S))
-        killing = replace(faults, require_steady=lambda: None).killed_in_place(system.AGENT_SIDECAR, watched)
+        killing = replace(faults, require_steady=lambda: None).killed_in_place(system.sidecar, watched)
         fault = stack.enter_context(killing)
         gave_up = partial(named, watched, "dapr", fault.at, "there will be no more")
         waiting.through(entry.lasts_s, f"{entry.target} to be missing for good")
         judge(took("gave_up_s", fault.at, gave_up()))
-        judge(most("restarts", system.agent_pod(cluster).containers[system.AGENT_SIDECAR.container].restarts))
+        judge(most("restarts", system.agent_pod().containers[system.sidecar.container].restarts))
         judge(share("state_away_percent", watched, "state", gone, other_than="200"))
         judge(share("invocation_away_percent", watched, "invocation", gone, other_than="200"))
         judge(share("unhealthy_percent", watched, "health", gone, other_than="200"))
         back = restore()
         waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), bound("ready_again_s"))
         judge(took("ready_again_s", back, watched.first("ready", "200", back)))
-        judge(most("first_event_s", system.publish_and_wait(agent, waiting, bound("first_event_s"))))
+        judge(most("first_event_s", system.publish_and_wait(agent, bound("first_event_s"))))
     agent.json("DELETE", f"/state/{key}")
 
 
@@ -118,16 +125,16 @@ def status_of(api: Api, path: str) -> str:
 
 @contextmanager
 def deleted(
-    cluster: Cluster, journal: Journal, component: str, timeline: Timeline
+    system: System, journal: Journal, component: str, timeline: Timeline
 ) -> Iterator[tuple[float, Callable[[], float]]]:
     """A Component that is gone: since when, and how to put it back; it is put back in any case."""
-    undo = journal.promise("create", manifest=cluster.dapr_resources(system.NAMESPACE, "components")[component])
+    undo = journal.promise("create", manifest=system.cluster.dapr_resources(system.namespace, "components")[component])
 
     def restore() -> float:
         journal.undo(undo)
         return timeline.note("fault", "undone", component)
 
-    cluster.kubectl.run("-n", system.NAMESPACE, "delete", "component", component)
+    system.cluster.kubectl.run("-n", system.namespace, "delete", "component", component)
     try:
         yield timeline.note("fault", "deleted", component), restore
     finally:

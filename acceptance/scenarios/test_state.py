@@ -5,7 +5,6 @@ from typing import Any
 from uuid import uuid4
 
 from acceptance.conftest import Bound, Judge
-from acceptance.harness import system
 from acceptance.harness.api import Api
 from acceptance.harness.bad_answer import canonical
 from acceptance.harness.catalogue import proves
@@ -13,6 +12,7 @@ from acceptance.harness.errors import expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.numbers import most
 from acceptance.harness.restart import replaced
+from acceptance.harness.system import System
 
 SHAPES: tuple[Any, ...] = (
     "plain text",
@@ -33,14 +33,14 @@ KEYS = 50
 
 @proves("scenario-1-state-survives-restarts")
 def test_state_survives_restarts_of_the_agent_and_of_postgresql(
-    agent: Api, faults: Faults, bound: Bound, judge: Judge
+    system: System, agent: Api, faults: Faults, bound: Bound, judge: Judge
 ) -> None:
     run = uuid4()
     values = {f"acceptance-{run}-{number}": SHAPES[number % len(SHAPES)] for number in range(KEYS)}
     for key, value in values.items():
         agent.json("POST", "/state", json={"key": key, "value": value})
 
-    judge(most("restarted_s", replaced(faults, system.POSTGRES, system.AGENT_APP, within_s=bound("restarted_s"))))
+    judge(most("restarted_s", replaced(faults, system.postgres, system.agent, within_s=bound("restarted_s"))))
 
     read = {key: json.dumps(agent.json("GET", f"/state/{key}")) for key in values}
     wanted = {key: json.dumps({"value": value}) for key, value in values.items()}

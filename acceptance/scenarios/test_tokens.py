@@ -10,10 +10,9 @@ from http.client import UNAUTHORIZED
 from uuid import uuid4
 
 from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import system, tokens
-from acceptance.harness.api import Api, shorten
+from acceptance.harness import contract, tokens
+from acceptance.harness.api import Api, reached, shorten
 from acceptance.harness.catalogue import proves
-from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.journal import Journal
@@ -22,16 +21,17 @@ from acceptance.harness.numbers import most, took
 from acceptance.harness.request import CREDENTIAL
 from acceptance.harness.restart import until_new
 from acceptance.harness.run import Run
+from acceptance.harness.system import System
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.workload import find
 
 FORWARDED_S = 15
-INVOKE = f"/v1.0/invoke/{system.AGENT}/method/health"
+INVOKE = f"/v1.0/invoke/{contract.AGENT}/method/health"
 
 
 @proves("scenario-31-api-tokens")
 def test_all_goes_on_beside_sidecars_that_ask_for_a_token(
-    cluster: Cluster,
+    system: System,
     agent: Api,
     caller: Api,
     sidecar: Api,
@@ -45,9 +45,9 @@ def test_all_goes_on_beside_sidecars_that_ask_for_a_token(
     within: Within,
 ) -> None:
     faults.require_steady()
-    with asking(cluster, journal, run.masking) as token:
+    with asking(system, journal, run.masking) as token:
         started = time.monotonic()
-        roll_out(cluster, waiting, bound("rolled_out_s"))
+        roll_out(system, bound("rolled_out_s"))
         judge(took("rolled_out_s", started, time.monotonic()))
 
         for one in (sidecar, caller_sidecar):
@@ -55,45 +55,47 @@ def test_all_goes_on_beside_sidecars_that_ask_for_a_token(
             ask = partial(one.call, "GET", "/v1.0/metadata", headers={CREDENTIAL: ""})
             answer = waiting.until("a sidecar to answer", ask, FORWARDED_S)
             expect(answer.status_code == UNAUTHORIZED, "a call without the token to be refused", shorten(answer))
-        within("reached_s", "/invoke/health to be answered", partial(system.reached, caller, "/invoke/health"))
+        within("reached_s", "/invoke/health to be answered", partial(reached, caller, "/invoke/health"))
         health = caller_sidecar.json("GET", INVOKE, headers={CREDENTIAL: token})
-        expect(health.get("service") == system.AGENT, f"the answer of {system.AGENT}", health)
+        expect(health.get("service") == contract.AGENT, f"the answer of {contract.AGENT}", health)
         key, value = f"acceptance-{uuid4()}", {"behind": "a token"}
         caller.json("POST", "/invoke/state", json={"key": key, "value": value})
         read = agent.json("GET", f"/state/{key}")
         expect(read["value"] == value, f"what the caller saved: {value}", read)
         agent.json("DELETE", f"/state/{key}")
         agent.json("GET", f"/state/{key}", status=404)
-        judge(most("applied_s", system.publish_and_wait(agent, waiting, bound("applied_s"))))
+        judge(most("applied_s", system.publish_and_wait(agent, bound("applied_s"))))
 
 
 @contextmanager
-def asking(cluster: Cluster, journal: Journal, masking: Masking) -> Iterator[str]:
+def asking(system: System, journal: Journal, masking: Masking) -> Iterator[str]:
     """The token that both sidecars of the next pods ask for; they are told as before in any case, unless they did."""
-    if token := tokens.read(cluster, masking, tokens.SIDECAR):
+    cluster, name = system.cluster, system.names.secrets.api_token
+    if token := tokens.read(system, masking, name):
         yield token
         return
     token = masking.hide(secrets.token_urlsafe(32))
-    undo = [journal.promise("delete secret", namespace=system.NAMESPACE, name=tokens.SIDECAR)]
+    undo = [journal.promise("delete secret", namespace=system.namespace, name=name)]
     try:
-        cluster.kubectl.run("create", "-f", "-", stdin=json.dumps(tokens.manifest(token)))
-        for name in (system.AGENT, system.CALLER):
-            change = {"namespace": system.NAMESPACE, "reference": f"deployment/{name}", "name": tokens.ASKS}
+        cluster.kubectl.run("create", "-f", "-", stdin=json.dumps(tokens.manifest(system, token)))
+        for app in (system.agent, system.caller):
+            change = {"namespace": app.namespace, "reference": f"deployment/{app.name}", "name": tokens.ASKS}
             undo.append(journal.promise("annotate", **change, value=None))
-            cluster.annotate_pods(**change, value=tokens.SIDECAR)
+            cluster.annotate_pods(**change, value=name)
         yield token
     finally:
         for entry in reversed(undo):
             journal.undo(entry)
 
 
-def roll_out(cluster: Cluster, waiting: Waiting, within_s: float) -> None:
+def roll_out(system: System, within_s: float) -> None:
     """Wait until agent and caller have new pods only, in turn. Raises UnmetError naming who has not."""
-    for name in (system.AGENT, system.CALLER):
-        workload = find(cluster, system.NAMESPACE, name)
+    cluster = system.cluster
+    for app in (system.agent, system.caller):
+        workload = find(cluster, app.namespace, app.name)
         old = {
             pod.uid
             for pod in cluster.pods(workload.namespace, workload.selector)
             if pod.annotations.get(tokens.ASKS) is None
         }
-        until_new(cluster, workload, old, waiting, within_s)
+        until_new(cluster, workload, old, system.waiting, within_s)

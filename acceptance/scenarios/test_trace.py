@@ -9,15 +9,14 @@ from uuid import uuid4
 import pytest
 
 from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import system
-from acceptance.harness.api import Api
+from acceptance.harness.api import Api, reached
 from acceptance.harness.catalogue import proves
-from acceptance.harness.cluster import Cluster
 from acceptance.harness.database import Database
 from acceptance.harness.dead_letters import in_table
 from acceptance.harness.errors import NotYetError, UnmetError
 from acceptance.harness.numbers import count
 from acceptance.harness.schema import Schema
+from acceptance.harness.system import System
 from acceptance.harness.topic import Topic
 from acceptance.harness.waiting import Waiting
 
@@ -35,7 +34,7 @@ def trace_id() -> str:
 
 @proves("scenario-45-one-trace")
 def test_one_trace_reaches_the_topic_the_log_and_the_dead_letter(
-    cluster: Cluster,
+    system: System,
     agent: Api,
     caller: Api,
     database: Database,
@@ -48,8 +47,8 @@ def test_one_trace_reaches_the_topic_the_log_and_the_dead_letter(
     judge: Judge,
     within: Within,
 ) -> None:
-    system.until_steady(cluster, agent, waiting)
-    within("reached_s", "/invoke/health to be answered", partial(system.reached, caller, "/invoke/health"))
+    system.until_steady(agent)
+    within("reached_s", "/invoke/health to be answered", partial(reached, caller, "/invoke/health"))
     ends, letters = topic.offsets(), dead_letters.offsets()
     headers = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01", "tracestate": STATE}
     at_once, queued, given_up = uuid4().hex, uuid4().hex, uuid4().hex
@@ -64,7 +63,7 @@ def test_one_trace_reaches_the_topic_the_log_and_the_dead_letter(
         "the dead letter": partial(envelope, dead_letters, given_up, letters, bound("recorded_s"))
     }
     for event_id in asked:
-        line = partial(logged, cluster, event_id)
+        line = partial(logged, system, event_id)
         places[f"the record of {event_id}"] = partial(envelope, topic, event_id, ends, bound("recorded_s"))
         places[f"the log of {event_id}"] = partial(waiting.until, f"a line of {event_id}", line, LOGGED_S)
     others = {place: told for place, find in places.items() if not is_traced(told := find(), trace_id)}
@@ -80,10 +79,10 @@ def envelope(topic: Topic, event_id: str, ends: dict[str, int], within_s: float)
     return read
 
 
-def logged(cluster: Cluster, event_id: str) -> Found:
+def logged(system: System, event_id: str) -> Found:
     """What the handler logged last of an event. Raises NotYetError while it did not."""
-    of = ("-c", system.AGENT_APP.container, "--since=2m")
-    logs = [cluster.kubectl.run("-n", pod.namespace, "logs", pod.name, *of) for pod in system.agent_pods(cluster)]
+    of = ("-c", system.agent.container, "--since=2m")
+    logs = [system.cluster.kubectl.run("-n", pod.namespace, "logs", pod.name, *of) for pod in system.agent_pods()]
     written = [line for log in logs for line in log.splitlines()]
     lines = [line for line in written if f"Received event {event_id}" in line]
     if not lines:

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import system
+from acceptance.harness import contract
 from acceptance.harness.account import Account
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry, proves
@@ -15,6 +15,7 @@ from acceptance.harness.faults import Faults
 from acceptance.harness.load import Load, Stream, unexplained
 from acceptance.harness.numbers import count, most, recovered, slowest
 from acceptance.harness.sidecar_log import calls
+from acceptance.harness.system import System
 from acceptance.harness.timeline import Timeline
 from acceptance.harness.waiting import Waiting
 
@@ -30,6 +31,7 @@ BACK_S = 60
     "endurance-traffic-postgres-killed",
 )
 def test_requests_are_answered_in_time_and_no_event_is_lost_while_a_backend_is_away(
+    system: System,
     entry: Entry,
     cluster: Cluster,
     agent: Api,
@@ -42,14 +44,14 @@ def test_requests_are_answered_in_time_and_no_event_is_lost_while_a_backend_is_a
     judge: Judge,
     within: Within,
 ) -> None:
-    pod = system.agent_pod(cluster)
+    pod = system.agent_pod()
     inject = faults.killed if entry.fault == "killed" else faults.frozen
-    asked, publishes = streams(f"http://{pod.host}:{system.APP_PORT}", account.key)
+    asked, publishes = streams(f"http://{pod.host}:{contract.APP_PORT}", account.key)
     with ExitStack() as sent:
         sent.enter_context(load.sending(*asked))
         if entry.target != "kafka":
             sent.enter_context(load.sending(publishes))
-        with inject(system.TARGETS[entry.target], watched, entry.lasts_s) as fault:
+        with inject(system.target(entry.target), watched, entry.lasts_s) as fault:
             red = waiting.until("/ready to fail", partial(watched.first, "ready", "503", fault.at), NOTICED_S)
             if entry.target == "kafka":
                 # Not before: what a dying broker leaves in the sidecar's producer keeps it failing for up to 40 s.
@@ -57,13 +59,13 @@ def test_requests_are_answered_in_time_and_no_event_is_lost_while_a_backend_is_a
         answering = partial(watched.first, entry.target, "answers", fault.undone)
         back = waiting.until(f"{entry.target} to answer", answering, BACK_S)
         waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), BACK_S)
-        first_event = system.publish_and_wait(agent, waiting, bound("first_event_s"))
+        first_event = system.publish_and_wait(agent, bound("first_event_s"))
         waiting.until("an event to be published again", partial(watched.first, "publish", "200", back), BACK_S)
     applied = partial(account.require_applied, load.acknowledged("publish"))
     within("applied_s", "every published event to be applied", applied)
 
     answers = load.answers("publish", "query", "state")
-    judge(count("unexplained", unexplained(answers, system.DEPENDENCIES[entry.target])), slowest("answer_s", answers))
+    judge(count("unexplained", unexplained(answers, contract.DEPENDENCIES[entry.target])), slowest("answer_s", answers))
     judge(recovered(watched, red, back), most("first_event_s", first_event))
     judge(count("applied_twice", account.twice()), most("dead_lettered", account.dead_lettered()))
     if entry.target == "kafka":
@@ -72,7 +74,7 @@ def test_requests_are_answered_in_time_and_no_event_is_lost_while_a_backend_is_a
             raise EnvironmentNotReadyError("daprd logged no publish of those that were answered: none can be counted")
         judge(count("publishes_while_red", logged(red, back)))
     before, restarts = (
-        {name: one.restarts for name, one in now.containers.items()} for now in (pod, system.agent_pod(cluster))
+        {name: one.restarts for name, one in now.containers.items()} for now in (pod, system.agent_pod())
     )
     expect(restarts == before, f"no container of the agent restarted: {before}", restarts)
 

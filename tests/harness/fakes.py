@@ -4,8 +4,11 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
+from acceptance.harness import names
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.objects import Container, Pod, Workload
+from acceptance.harness.system import System
+from acceptance.harness.waiting import Waiting
 
 POD = Pod(
     namespace="fastapi-app",
@@ -26,6 +29,8 @@ AGENT = Workload(
     labels={"app.kubernetes.io/part-of": "fastapi-dapr-agent"},
     selector="app=fastapi-dapr-agent",
     image="fastapi-dapr-agent:latest",
+    containers=("fastapi",),
+    pod_labels={"app": "fastapi-dapr-agent"},
     desired=1,
     ready=1,
     updated=1,
@@ -33,9 +38,33 @@ AGENT = Workload(
 )
 CALLER = replace(AGENT, name="fastapi-dapr-caller", selector="app=fastapi-dapr-caller")
 OPERATOR = replace(AGENT, namespace="dapr-system", name="dapr-operator", labels={})
-KAFKA = replace(AGENT, kind="StatefulSet", namespace="kafka", name="kafka", selector="app=kafka")
-POSTGRES = replace(KAFKA, namespace="postgres", name="postgres-postgresql", selector="app=postgres-postgresql")
-COMPONENTS = {name: {"scopes": ["fastapi-dapr-agent"]} for name in ("kafka-pubsub", "postgres-statestore")}
+KAFKA = replace(
+    AGENT,
+    kind="StatefulSet",
+    namespace="kafka",
+    name="kafka",
+    selector="app=kafka",
+    containers=("kafka",),
+    pod_labels={"app": "kafka"},
+)
+POSTGRES = replace(
+    KAFKA,
+    namespace="postgres",
+    name="postgres-postgresql",
+    selector="app=postgres-postgresql",
+    containers=("postgresql",),
+    pod_labels={"app": "postgres-postgresql"},
+)
+METADATA = {
+    "kafka-pubsub": [{"name": "brokers", "value": "kafka.kafka.svc.cluster.local:9092"}],
+    "postgres-statestore": [
+        {"name": "host", "value": "postgres-postgresql.postgres.svc.cluster.local"},
+        {"name": "password", "secretKeyRef": {"name": "postgres-credentials", "key": "password"}},
+    ],
+}
+COMPONENTS = {
+    name: {"scopes": ["fastapi-dapr-agent"], "spec": {"metadata": metadata}} for name, metadata in METADATA.items()
+}
 
 
 @dataclass
@@ -46,6 +75,7 @@ class Data:
     all_pods: dict[str, list[Pod]] = field(default_factory=lambda: {AGENT.selector: [POD], CALLER.selector: [POD]})
     components: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(COMPONENTS))
     events: list[Any] = field(default_factory=list)
+    secrets: dict[str, dict[str, str]] = field(default_factory=lambda: {"postgres-credentials": {"password": "secret"}})
 
     @property
     def core(self) -> SimpleNamespace:
@@ -67,6 +97,14 @@ class Data:
         """Pods of a selector."""
         return self.all_pods.get(selector, [])
 
+    def selector(self, _namespace: str, service: str) -> dict[str, str]:
+        """What a Service selects: each is called as its pods are."""
+        return {"app": service} if any(one.pod_labels == {"app": service} for one in self.all_workloads) else {}
+
+    def secret(self, _namespace: str, name: str, key: str) -> str:
+        """A value of a Secret."""
+        return self.secrets[name][key]
+
     def dapr_resources(self, _namespace: str, _plural: str) -> dict[str, dict[str, Any]]:
         """Components."""
         return self.components
@@ -74,6 +112,10 @@ class Data:
     def as_cluster(self) -> Cluster:
         """The data in a Cluster's place."""
         return cast("Cluster", self)
+
+    def as_system(self) -> System:
+        """The system under its usual names on this cluster."""
+        return System(self.as_cluster(), Waiting(), names.load())
 
 
 def pod_with(container: str, waiting: str = "", message: str = "", restarts: int = 0) -> Pod:

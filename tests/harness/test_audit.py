@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from asyncpg import RaiseError
 
 from acceptance.harness.audit import Audit
-from acceptance.harness.database import Database
+from acceptance.harness.database import Database, QueryError
 from acceptance.harness.journal import Journal
 from acceptance.harness.ledger import Write
 from acceptance.harness.schema import Schema
@@ -31,10 +30,10 @@ LEDGER = {
 def database() -> Iterator[Database]:
     server = PostgresServer()
     server.start()
-    database = reached(server)
-    for migration in MIGRATIONS:
-        database.rows(f"DO $do$ BEGIN {migration} END $do$")
-    yield database
+    with reached(server) as database:
+        for migration in MIGRATIONS:
+            database.rows(f"DO $do$ BEGIN {migration} END $do$")
+        yield database
     server.remove()
 
 
@@ -57,9 +56,9 @@ def test_what_stays_lost_is_told_once_the_time_is_over(database: Database) -> No
 
 def test_one_event_is_refused_until_that_is_taken_back(database: Database) -> None:
     # of a PostgreSQL that is not ours nothing can be promised
-    elsewhere = Data(all_workloads=[]).as_cluster()
+    elsewhere = Data(all_workloads=[]).as_system()
     with Schema(elsewhere, database, Journal({}, {})).refusing("poison"):
         database.rows(APPLY, "good", 1)
-        with pytest.raises(RaiseError, match="acceptance suite"):
+        with pytest.raises(QueryError, match="acceptance suite"):
             database.rows(APPLY, "poison", 1)
     database.rows(APPLY, "poison", 1)

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from pytest_kubernetes.providers import select_provider_manager  # type: ignore[import-untyped]  # ships no types
 
-from acceptance.harness import command, overlay
+from acceptance.harness import command, names, overlay
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.environment import require_disk
 from acceptance.harness.errors import EnvironmentNotReadyError, UndoIncompleteError
@@ -167,7 +167,7 @@ class Applying:
 
     def applied(self, *, keep: bool = False) -> AbstractContextManager[None]:
         """The overlay, for the length of a block."""
-        return overlay.applied(cast("Kubectl", self), self.journal, "kind", lambda: keep)
+        return overlay.applied(cast("Kubectl", self), self.journal, "kind", names.load(), lambda: keep)
 
 
 @pytest.mark.parametrize(("keep", "removed"), [(False, [DEPLOYMENT]), (True, [])])

@@ -37,7 +37,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("pytest_kubernetes.providers.base.sleep", lambda _: None)
     monkeypatch.setattr("cluster.images.are_local", lambda: True)
     monkeypatch.setattr("cluster.images.make", lambda *_: None)
-    monkeypatch.setattr("cluster.agent_image.build", lambda: None)
+    monkeypatch.setattr("cluster.python_images.build", dict)
     monkeypatch.setattr("cluster.dapr.ensure", lambda _: None)
     return tmp_path
 

@@ -12,20 +12,24 @@ from typing import cast
 
 import pytest
 
+from acceptance.harness import names
 from acceptance.harness.catalogue import ENTRIES, TIERS, Entry
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.diagnostics import explain
 from acceptance.harness.errors import UnmetError
 from acceptance.harness.logs import file_of, of_the_gone, severe_since
 from acceptance.harness.state import State
+from acceptance.harness.system import System
+from acceptance.harness.waiting import Waiting
 from tests.harness.fakes import POD
 
+NAMES = names.load()
 ONE_OF_EACH_TIER = [next(one for one in ENTRIES.values() if one.tier == tier) for tier in TIERS]
 
 
 @pytest.mark.parametrize("entry", ONE_OF_EACH_TIER, ids=TIERS)
 def test_the_command_to_run_an_entry_again_runs_it(entry: Entry) -> None:
-    rerun = explain(UnmetError("this", "that"), entry, None, "", ("--seed=7", "--time-scale=2")).rerun
+    rerun = explain(UnmetError("this", "that"), entry, NAMES, None, "", ("--seed=7", "--time-scale=2")).rerun
     command = [sys.executable, "-m", *shlex.split(rerun), "--plan"]
     plan = subprocess.run(command, capture_output=True, text=True, check=True)
     assert entry.id in plan.stdout
@@ -42,7 +46,7 @@ def test_of_containers_that_are_no_more_the_logs_of_a_moment_are_named(tmp_path:
         os.utime(tmp_path / name, (at, at))
     found = of_the_gone(tmp_path, "fastapi-app", [restarted], since=100)
     assert [file.name for file in found] == ["fastapi-app_old_fastapi_0.log", before]
-    told = explain(UnmetError("this", "that"), ONE_OF_EACH_TIER[0], None, "", gone=tuple(map(str, found)))
+    told = explain(UnmetError("this", "that"), ONE_OF_EACH_TIER[0], NAMES, None, "", gone=tuple(map(str, found)))
     assert any(before in line for line in told.lines())
 
 
@@ -57,11 +61,12 @@ def test_without_a_known_cause_the_last_warnings_of_the_test_are_shown_whoever_w
         (tmp_path / f"{name}.log").write_text(text)
     severe = severe_since(tmp_path, datetime(2026, 11, 30, 15, 11, 48, 500_000, UTC).timestamp())
     assert [line.partition(":")[0] for line in severe] == ["app", "daprd", "postgresql", "kafka"]
-    logged = explain(UnmetError("this", "that"), ONE_OF_EACH_TIER[0], None, "", severe=tuple(severe)).logged
+    logged = explain(UnmetError("this", "that"), ONE_OF_EACH_TIER[0], NAMES, None, "", severe=tuple(severe)).logged
     assert [one.partition(":")[0] for one in logged.split(" | ")] == ["daprd", "postgresql", "kafka"]
 
 
 def test_what_to_look_at_is_on_the_cluster_of_the_run() -> None:
     cluster = SimpleNamespace(kubectl=SimpleNamespace(context="staging"))
-    look = explain(UnmetError("this", "that"), ONE_OF_EACH_TIER[0], State(cast("Cluster", cluster)), "").look
+    state = State(System(cast("Cluster", cluster), Waiting(), NAMES))
+    look = explain(UnmetError("this", "that"), ONE_OF_EACH_TIER[0], NAMES, state, "").look
     assert look.startswith("kubectl --context staging ")

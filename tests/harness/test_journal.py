@@ -165,12 +165,12 @@ def test_a_statement_is_undone_inside_the_pod_of_the_database(kept: dict[str, st
     ran: list[tuple[str, ...]] = []
     kubectl = SimpleNamespace(run=lambda *arguments: ran.append(arguments))
     others = dict.fromkeys(("scale", "patch", "create", "delete_pod", "execute", "annotate_pods", "delete_secret"))
-    state = {"spec": {"metadata": [{"name": "host", "value": "pg"}, {"name": "database", "value": "agent"}]}}
-    here = Data(components={"postgres-statestore": state})
-    read = {"workloads": here.workloads, "dapr_resources": here.dapr_resources}
-    cluster = cast("Cluster", SimpleNamespace(kubectl=kubectl, **read, **others))
+    host = {"name": "host", "value": "postgres-postgresql.postgres"}
+    state = {"spec": {"metadata": [host, {"name": "database", "value": "agent"}]}}
+    system = Data(components={"postgres-statestore": state}).as_system()
+    undo = undo_table(cast("Cluster", SimpleNamespace(kubectl=kubectl, **others)))
     database = cast("Database", SimpleNamespace(rows=lambda _: None))
-    with Schema(cluster, database, Journal(kept, undo_table(cluster))).without_room("a key"):
+    with Schema(system, database, Journal(kept, undo)).without_room("a key"):
         assert kept
     ((*pod, ask),) = ran
     assert pod[:6] == ["-n", "postgres", "exec", "statefulset/postgres-postgresql", "-c", "postgresql"]

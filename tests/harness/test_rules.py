@@ -23,7 +23,7 @@ def saying(answer: dict[str, Any]) -> Api:
 
 
 def cause(data: Data, ready: dict[str, Any] = GREEN, metadata: dict[str, Any] = LOADED) -> str:
-    finding = first_finding(State(data.as_cluster(), saying(ready), saying(metadata)))
+    finding = first_finding(State(data.as_system(), saying(ready), saying(metadata)))
     return finding.cause if finding else ""
 
 
@@ -41,7 +41,10 @@ BROKEN = [
     ),
     (Data(all_workloads=[AGENT, CALLER, replace(KAFKA, desired=0, ready=0), POSTGRES]), "kafka is away: 0/0"),
     (Data(components={"kafka-pubsub": COMPONENTS["kafka-pubsub"]}), "Component postgres-statestore does not exist"),
-    (Data(components={**COMPONENTS, "kafka-pubsub": {"scopes": ["other"]}}), "not scoped to fastapi-dapr-agent"),
+    (
+        Data(components={**COMPONENTS, "kafka-pubsub": {**COMPONENTS["kafka-pubsub"], "scopes": ["other"]}}),
+        "not scoped to fastapi-dapr-agent",
+    ),
     (
         Data(
             all_pods={
@@ -86,7 +89,7 @@ READY_WITHOUT_KAFKA = {"checks": {"pubsub": {"status": "failed", "error": "refus
 
 @pytest.mark.parametrize(("target", "named"), [("kafka", ""), ("postgres", "kafka is away"), ("", "kafka is away")])
 def test_what_the_run_itself_took_away_is_not_the_cause(target: str, named: str) -> None:
-    state = State(WITHOUT_KAFKA.as_cluster(), saying(READY_WITHOUT_KAFKA), saying(LOADED))
+    state = State(WITHOUT_KAFKA.as_system(), saying(READY_WITHOUT_KAFKA), saying(LOADED))
     state.under_fault = frozenset({target})
     finding = first_finding(state)
     assert named in (finding.cause if finding else "")
@@ -94,7 +97,7 @@ def test_what_the_run_itself_took_away_is_not_the_cause(target: str, named: str)
 
 
 def test_a_component_that_the_run_deleted_is_not_the_cause() -> None:
-    state = State(Data(components={}).as_cluster(), saying(GREEN), saying({**LOADED, "components": []}))
+    state = State(Data(components={}).as_system(), saying(GREEN), saying({**LOADED, "components": []}))
     state.under_fault = frozenset({"kafka-pubsub"})
     finding = first_finding(state)
     assert finding

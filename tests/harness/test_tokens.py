@@ -8,12 +8,16 @@ from typing import Any, cast
 import pytest
 from kubernetes import client
 
-from acceptance.harness import tokens
+from acceptance.harness import names, tokens
 from acceptance.harness.cluster import Cluster
 from acceptance.harness.journal import Journal
 from acceptance.harness.masking import MASK, Masking
+from acceptance.harness.system import System
+from acceptance.harness.waiting import Waiting
 from acceptance.scenarios.test_tokens import asking
 
+NAMES = names.load()
+APP_TOKEN = NAMES.secrets.app_token
 ON = ["create", "fastapi-dapr-agent dapr-api-token", "fastapi-dapr-caller dapr-api-token"]
 OFF = ["fastapi-dapr-caller None", "fastapi-dapr-agent None", "delete dapr-api-token"]
 
@@ -52,33 +56,33 @@ class Secrets:
         assert namespace == "fastapi-app"
         self.done.append(f"delete {name}")
 
-    def as_cluster(self) -> Cluster:
-        """The same in a cluster's place."""
-        return cast("Cluster", self)
+    def as_system(self) -> System:
+        """The system on it."""
+        return System(cast("Cluster", self), Waiting(), NAMES)
 
 
 @contextmanager
 def asked(cluster: Secrets, masking: Masking, kept: dict[str, str]) -> Iterator[str]:
     undo: dict[str, Any] = {"annotate": cluster.annotate_pods, "delete secret": cluster.delete_secret}
     journal = Journal(kept, undo)
-    with asking(cluster.as_cluster(), journal, masking) as token:
+    with asking(cluster.as_system(), journal, masking) as token:
         yield token
     assert journal.open_entries() == {}
 
 
 def test_a_token_is_masked_from_the_moment_it_is_read() -> None:
     masking = Masking()
-    assert tokens.read(Secrets("hunter2").as_cluster(), masking, tokens.APP) == "hunter2"
+    assert tokens.read(Secrets("hunter2").as_system(), masking, APP_TOKEN) == "hunter2"
     assert masking.mask("the value hunter2") == f"the value {MASK}"
 
 
 def test_without_the_secret_there_is_no_token() -> None:
-    assert tokens.read(Secrets().as_cluster(), Masking(), tokens.APP) == ""
+    assert tokens.read(Secrets().as_system(), Masking(), APP_TOKEN) == ""
 
 
 def test_a_secret_that_cannot_be_read_is_an_error() -> None:
     with pytest.raises(client.ApiException):
-        tokens.read(Secrets(status=403).as_cluster(), Masking(), tokens.APP)
+        tokens.read(Secrets(status=403).as_system(), Masking(), APP_TOKEN)
 
 
 def test_both_sidecars_ask_and_all_is_taken_back_in_turn() -> None:

@@ -3,12 +3,14 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cluster import agent_image
+from cluster import python_images
 from cluster.paths import CHECKOUT
+from cluster.python_images import AGENT, ALL, Image
 
 # Of each kind of file one: what a line of .dockerignore lets in is followed into every folder.
 FILES = (
@@ -23,44 +25,42 @@ MODES = re.compile(r"chmod .*? app(?= )")
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with our own .dockerignore."""
+def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Image:
+    """The agent's image, of a checkout with our own .dockerignore."""
     for name in FILES:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("one")
     shutil.copy(CHECKOUT / ".dockerignore", tmp_path)
-    monkeypatch.setattr(agent_image, "CHECKOUT", tmp_path)
-    monkeypatch.setattr(agent_image, "python_image", lambda: "python:3.13-slim")
-    return tmp_path
+    monkeypatch.setattr(python_images, "python_image", lambda: "python:3.13-slim")
+    return replace(AGENT, folder=tmp_path)
 
 
 @pytest.mark.parametrize("changed", FILES)
-def test_whatever_goes_into_the_image_makes_another_one(checkout: Path, changed: str) -> None:
-    before = agent_image.content_key()
-    assert agent_image.content_key() == before
-    with (checkout / changed).open("a") as file:
+def test_whatever_goes_into_the_image_makes_another_one(image: Image, changed: str) -> None:
+    before = image.content_key()
+    assert image.content_key() == before
+    with (image.folder / changed).open("a") as file:
         file.write("\n# two")
-    assert agent_image.content_key() != before
+    assert image.content_key() != before
 
 
-def test_what_does_not_go_into_it_does_not_count(checkout: Path) -> None:
-    before = agent_image.content_key()
-    (checkout / "README.md").write_text("two")
-    (checkout / "app/__pycache__").mkdir()
-    (checkout / "app/__pycache__/main.pyc").write_text("two")
-    assert agent_image.content_key() == before
+def test_what_does_not_go_into_it_does_not_count(image: Image) -> None:
+    before = image.content_key()
+    (image.folder / "README.md").write_text("two")
+    (image.folder / "app/__pycache__").mkdir()
+    (image.folder / "app/__pycache__/main.pyc").write_text("two")
+    assert image.content_key() == before
 
 
-@pytest.mark.usefixtures("checkout")
-def test_a_new_version_is_a_new_image_for_it_is_its_name_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = agent_image.content_key()
-    monkeypatch.setattr(agent_image, "IMAGES", ("fastapi-dapr-agent:latest", "fastapi-dapr-agent:9.9.9"))
-    assert agent_image.content_key() != before
+def test_a_new_version_is_a_new_image_for_it_is_its_name_too(image: Image) -> None:
+    names = ("fastapi-dapr-agent:latest", "fastapi-dapr-agent:9.9.9")
+    assert replace(image, names=names).content_key() != image.content_key()
 
 
-def test_all_that_the_dockerfile_copies_is_hashed() -> None:
-    copied = re.findall(r"^COPY (?!--from)(\S+)", (CHECKOUT / "Dockerfile").read_text(), re.MULTILINE)
-    hashed = {path.relative_to(CHECKOUT).parts[0] for path in agent_image.sources()}
+@pytest.mark.parametrize("image", ALL, ids=lambda image: image.names[0])
+def test_all_that_the_dockerfile_copies_is_hashed(image: Image) -> None:
+    copied = re.findall(r"^COPY (?!--from)(\S+)", (image.folder / "Dockerfile").read_text(), re.MULTILINE)
+    hashed = {path.relative_to(image.folder).parts[0] for path in image.sources()}
     assert copied
     assert hashed == {"Dockerfile", ".dockerignore", *copied}
 
