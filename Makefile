@@ -49,7 +49,7 @@ images: ## build every image from package registries
 	@$(PYTHON) -m images
 
 .PHONY: test
-test: unit lint up ## unit tests, static checks, the cluster, quick negative controls, the suite with every fault, another shape
+test: unit lint up ## unit tests, static checks, the cluster, quick negative controls, the suite with every fault, other shapes
 	$(VENV)/bin/python -m acceptance.controls --quick
 	$(VENV)/bin/pytest acceptance --faults
 	$(VENV)/bin/python -m tests.shape
@@ -68,12 +68,16 @@ acceptance: $(VENV)/installed ## nine criteria and four scenarios on the cluster
 	$(VENV)/bin/pytest acceptance
 
 .PHONY: shape
-shape: $(VENV)/installed ## the same on two replicas under a quota, through a useless proxy, with credentials from a program
+shape: $(VENV)/installed ## the same on two replicas under a quota, through a useless proxy, with credentials from a program; and under other names
 	$(VENV)/bin/python -m tests.shape
 
 .PHONY: acceptance-controls
 acceptance-controls: $(VENV)/installed ## break the system in every declared way, and see the suite turn red
 	$(VENV)/bin/python -m acceptance.controls
+
+.PHONY: toolbox
+toolbox: ## build the image of the suite's own pod, to be pushed where a cluster of yours pulls from
+	@$(PYTHON) -m cluster toolbox
 
 .PHONY: fuzz
 fuzz: $(VENV)/installed ## 19,000 requests of bad input in process, and 5,000 connections byte by byte

@@ -77,17 +77,18 @@ def test_components_exist_and_are_loaded_by_the_sidecar(
 
 
 @proves("criterion-4-health")
-def test_health_says_healthy(agent: Api, judge: Judge) -> None:
-    answer = agent.call("GET", "/health")
+def test_health_says_healthy(system: System, agent: Api, judge: Judge) -> None:
+    answer = agent.call("GET", system.names.routes.health)
     body = {"status": "healthy", "service": contract.AGENT}
     expect(answer.status_code == 200 and answer.json() == body, f"200 with {body}", shorten(answer))
     judge(slowest("answer_s", [answer]))
 
 
 @proves("criterion-5-ready")
-def test_ready_confirms_every_dependency(agent: Api, judge: Judge) -> None:
-    answer = agent.call("GET", "/ready")
-    expect(answer.status_code == 200, "/ready to answer 200", shorten(answer, 600))
+def test_ready_confirms_every_dependency(system: System, agent: Api, judge: Judge) -> None:
+    route = system.names.routes.ready
+    answer = agent.call("GET", route)
+    expect(answer.status_code == 200, f"{route} to answer 200", shorten(answer, 600))
     body = answer.json()
     bad = [name for name in sorted(contract.CHECKS) if body.get("checks", {}).get(name, {}).get("status") != "ok"]
     expect(
@@ -98,13 +99,14 @@ def test_ready_confirms_every_dependency(agent: Api, judge: Judge) -> None:
 
 @proves("criterion-6-query")
 def test_query_reports_what_postgresql_itself_reports(
-    agent: Api, database: Database, schema: Schema, judge: Judge
+    system: System, agent: Api, database: Database, schema: Schema, judge: Judge
 ) -> None:
+    route = system.names.routes.query
     version = str(database.value("SHOW server_version")).split(" ")[0]
 
     def require_equal() -> None:
-        answer = agent.call("GET", "/db/query")
-        expect(answer.status_code == 200, "/db/query to answer 200", shorten(answer))
+        answer = agent.call("GET", route)
+        expect(answer.status_code == 200, f"{route} to answer 200", shorten(answer))
         body, tables = answer.json(), database.value(TABLES)
         expect(body.get("status") == "ok", "status ok", body)
         expect(version in str(body.get("postgres_version")), f"postgres_version {version}", body)
@@ -119,9 +121,10 @@ def test_query_reports_what_postgresql_itself_reports(
 
 @proves("criterion-7-state")
 def test_state_is_saved_read_and_deleted_through_dapr(
-    agent: Api, database: Database, sidecar_metrics: Api, judge: Judge, within: Within
+    system: System, agent: Api, database: Database, sidecar_metrics: Api, judge: Judge, within: Within
 ) -> None:
     key, value = f"acceptance-{uuid4()}", {"nested": [1, {"text": "Grüße"}], "none": None}
+    route = system.names.routes.state
     row = f"{contract.AGENT}||{key}"
     count = f"SELECT count(*) FROM {contract.STATE_TABLE} WHERE key = $1"  # noqa: S608 -- a name from the contract
     labels = {"component": contract.STATESTORE, "success": "true"}
@@ -137,11 +140,11 @@ def test_state_is_saved_read_and_deleted_through_dapr(
         expect(equal, f"{method} {path} to answer {status} {expected or ''}", shorten(answer))
         judge(slowest("answer_s", [answer]))
 
-    require_answer({"status": "saved", "key": key}, "POST", "/state", json={"key": key, "value": value})
-    require_answer({"key": key, "value": value}, "GET", f"/state/{key}")
+    require_answer({"status": "saved", "key": key}, "POST", route, json={"key": key, "value": value})
+    require_answer({"key": key, "value": value}, "GET", f"{route}/{key}")
     expect(database.value(count, row) == 1, f"one row {row} in {contract.STATE_TABLE}", "none")
-    require_answer({"status": "deleted", "key": key}, "DELETE", f"/state/{key}")
-    require_answer(None, "GET", f"/state/{key}", status=404)
+    require_answer({"status": "deleted", "key": key}, "DELETE", f"{route}/{key}")
+    require_answer(None, "GET", f"{route}/{key}", status=404)
     expect(database.value(count, row) == 0, f"no row {row} in {contract.STATE_TABLE}", "it is still there")
     for name in ("set", "delete"):
         within("counted_s", f"the sidecar to count the {name}", partial(counted[name].require, before[name] + 1))
@@ -149,7 +152,7 @@ def test_state_is_saved_read_and_deleted_through_dapr(
     # readiness reads through the sidecar too, but not nearly as often
     reads, started = counted["get"].value(), time.monotonic()
     for _ in range(READS):
-        require_answer(None, "GET", f"/state/{key}", status=404)
+        require_answer(None, "GET", f"{route}/{key}", status=404)
     lasted_s = time.monotonic() - started
     expect(lasted_s < READS / 4, f"{READS} reads in less than {READS / 4:g} s", f"{lasted_s:.1f} s")
     within("counted_s", f"the sidecar to count {READS} reads", partial(counted["get"].require, reads + READS))
@@ -157,7 +160,7 @@ def test_state_is_saved_read_and_deleted_through_dapr(
 
 @proves("criterion-8-publish")
 def test_published_event_is_found_in_the_topic(
-    agent: Api, topic: Topic, sidecar_metrics: Api, bound: Bound, judge: Judge, within: Within
+    system: System, agent: Api, topic: Topic, sidecar_metrics: Api, bound: Bound, judge: Judge, within: Within
 ) -> None:
     offsets = topic.offsets()
     labels = {"component": contract.PUBSUB, "topic": contract.TOPIC, "success": "true"}
@@ -165,7 +168,7 @@ def test_published_event_is_found_in_the_topic(
     before = published_through.value()
     message = f"acceptance {uuid4()}"
     started = time.monotonic()
-    published = agent.json("POST", "/publish", json={"message": message, "metadata": {"key": message}})
+    published = agent.json("POST", system.names.routes.publish, json={"message": message, "metadata": {"key": message}})
     expect(published.get("status") == "published" and published.get("topic") == contract.TOPIC, "published", published)
     record = topic.find(published["id"], offsets, bound("found_s"))
     found = time.monotonic()
@@ -183,10 +186,10 @@ def test_published_event_is_found_in_the_topic(
 
 @proves("criterion-9-invocation")
 def test_invocation_from_the_callers_sidecar(
-    caller_sidecar: Api, invocations: Counter, agent_forward: PortForward, within: Within
+    system: System, caller_sidecar: Api, invocations: Counter, agent_forward: PortForward, within: Within
 ) -> None:
     before = invocations.value()
-    invoke = f"/v1.0/invoke/{contract.AGENT}/method/health"
+    invoke = f"/v1.0/invoke/{contract.AGENT}/method{system.names.routes.health}"
     health = within("reached_s", f"{invoke} to be answered", partial(reached, caller_sidecar, invoke)).json()
     expect(health.get("service") == contract.AGENT, f"the answer of {contract.AGENT}", health)
     within("counted_s", f"the callee to see {contract.CALLER} call", partial(invocations.require, before + 1))

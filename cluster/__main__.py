@@ -84,6 +84,12 @@ def load_images() -> str:
     return keys[python_images.AGENT.names[0]]
 
 
+def toolbox() -> None:
+    """Build the image of the suite's own pod."""
+    with phase("Toolbox image"):
+        python_images.TOOLBOX.build()
+
+
 def apply(image: str) -> None:
     """Apply the overlay, roll out what changed, and send one event all the way."""
     where = provider()
@@ -147,7 +153,15 @@ def prerequisites() -> None:
         servers.ensure()
 
 
-COMMANDS = {"prerequisites": prerequisites, "up": up, "deploy": deploy, "down": down, "clean": clean, "doctor": doctor}
+COMMANDS = {
+    "prerequisites": prerequisites,
+    "up": up,
+    "deploy": deploy,
+    "toolbox": toolbox,
+    "down": down,
+    "clean": clean,
+    "doctor": doctor,
+}
 
 
 def main(argv: list[str]) -> int:

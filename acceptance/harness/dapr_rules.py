@@ -50,9 +50,10 @@ def other_checks(state: State) -> Iterator[Finding]:
 
 
 def _named(state: State, names: set[str]) -> Iterator[Finding]:
+    agent = state.system.agent
     for name in sorted((names & state.checks.keys()) - state.forgiven):
         if state.checks[name].get("status") != "ok":
             yield Finding(
                 f"/ready names {name}: {state.checks[name].get('error') or state.checks[name]}",
-                f"kubectl -n {state.system.namespace} logs deploy/{state.system.agent.name} -c {state.system.agent.container}",
+                f"kubectl -n {agent.namespace} logs deploy/{agent.name} -c {agent.container}",
             )

@@ -21,7 +21,9 @@ class Section:
         for name, kind in kinds.items():
             value = told.get(name)
             if isinstance(kind, type) and issubclass(kind, Section):
-                found[name] = kind.read(value if isinstance(value, dict) else {}, f"{where}{name}.")
+                if not isinstance(value, dict):
+                    raise ValueError(f"{where}{name} has to be a table, not {value!r}")  # noqa: TRY004 -- of the file
+                found[name] = kind.read(value, f"{where}{name}.")
             elif isinstance(value, str) and value:
                 found[name] = value
             else:
@@ -84,5 +86,6 @@ def load(file: Path | None = None) -> Names:
     told = tomllib.loads(FILE.read_text())
     if file:
         for name, value in tomllib.loads(file.read_text()).items():
-            told[name] = told.get(name, {}) | value if isinstance(value, dict) else value
+            known = told.get(name)
+            told[name] = known | value if isinstance(known, dict) and isinstance(value, dict) else value
     return Names.read(told)

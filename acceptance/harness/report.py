@@ -7,7 +7,7 @@ from acceptance.harness.artifacts import Artifacts
 from acceptance.harness.page import page
 from acceptance.harness.timeline import Timeline
 
-MARKS = {"passed": "✅ passed", "failed": "❌ failed", "not run": "⚠️ not run", "not applicable": "➖ not applicable"}
+MARKS = {"passed": "✅ passed", "failed": "❌ failed", "not run": "⚠️ not run", "not applicable": "⚪ not applicable"}
 HEAD = "| | id | title | seconds | numbers (bound) |\n|---|---|---|---|---|"
 
 

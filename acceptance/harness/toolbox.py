@@ -24,7 +24,7 @@ LIFE_S = 3 * 3600
 
 
 class Toolbox:
-    """Runs programs of `in_cluster/` in a pod beside those of the agent, with an image of its own, wherever they may run.
+    """Runs programs of `in_cluster/` in a pod of its own beside those of the agent, wherever they may run.
 
     It has what the agent's sidecar has of volumes: the Components' certificates are where they say.
     """
@@ -35,11 +35,13 @@ class Toolbox:
         self._namespace = system.namespace
         self._like = system.agent.name
         self._image = system.names.toolbox.image
-        self._has_programs = False
+        self._files = {f"acceptance/in_cluster/{file.name}": file.read_bytes() for file in PROGRAMS.glob("*.py")}
+        self._is_filled = False
         self.name = f"acceptance-{run_id}"
 
     def start(self) -> None:
-        """Create the pod; it ends by itself when a run dies without removing it."""
+        """Create the pod; it ends by itself when a run dies without removing it. Of one that is gone, make another."""
+        self._is_filled = False
         self._cluster.kubectl.run("-n", self._namespace, "create", "-f", "-", stdin=json.dumps(self._manifest()))
 
     def run(self, program: str, *arguments: str, timeout_s: float = 30, stdin: str = "") -> Any:
@@ -57,8 +59,8 @@ class Toolbox:
 
     def keep(self, name: str, text: str) -> None:
         """Write a file for the programs to read; nobody else sees it on its way."""
-        self._require_ready()
-        self._unpack({name: text.encode()})
+        self._files[name] = text.encode()
+        self._is_filled = False
 
     def _exec(self, *command: str) -> tuple[str, ...]:
         return ("-n", self._namespace, "exec", "-i", self.name, "--", *command)
@@ -66,10 +68,10 @@ class Toolbox:
     def _program(self, name: str, *arguments: str) -> tuple[str, ...]:
         return self._exec("python", "-u", "-m", f"acceptance.in_cluster.{name}", *arguments)
 
-    def _unpack(self, files: dict[str, bytes]) -> None:
+    def _fill(self) -> None:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
-            for name, content in files.items():
+            for name, content in self._files.items():
                 about = tarfile.TarInfo(name)
                 about.size, about.mode = len(content), 0o600
                 archive.addfile(about, io.BytesIO(content))
@@ -77,7 +79,7 @@ class Toolbox:
         self._cluster.kubectl.run(*self._exec("python", "-c", UNPACK), stdin=text)
 
     def _require_ready(self) -> None:
-        if self._has_programs:
+        if self._is_filled:
             return
 
         def ready() -> None:
@@ -94,8 +96,8 @@ class Toolbox:
                 raise NotYetError(missing)
 
         self.waiting.until("the run's own pod to be ready", ready, within_s=30, interval_s=0.1)
-        self._unpack({f"acceptance/in_cluster/{file.name}": file.read_bytes() for file in PROGRAMS.glob("*.py")})
-        self._has_programs = True
+        self._fill()
+        self._is_filled = True
 
     def _manifest(self) -> dict[str, Any]:
         text = self._cluster.kubectl.run("-n", self._namespace, "get", f"deployment/{self._like}", "-o", "json")

@@ -9,7 +9,6 @@ from acceptance.harness import contract
 from acceptance.harness.account import Account
 from acceptance.harness.api import Api
 from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.cluster import Cluster
 from acceptance.harness.errors import expect
 from acceptance.harness.faults import Faults
 from acceptance.harness.numbers import count, most, share, took
@@ -55,7 +54,6 @@ def test_a_column_that_is_gone_is_named_and_what_waited_is_applied_once_it_is_ba
 @proves("scenario-34-events-that-nobody-takes")
 def test_a_stranger_that_keeps_events_is_named_and_they_are_applied_once_it_left(
     system: System,
-    cluster: Cluster,
     topic: Topic,
     faults: Faults,
     account: Account,

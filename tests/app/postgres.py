@@ -48,6 +48,14 @@ class PostgresServer:
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         self._run("pg_ctl", "start", "-w", "-D", "data", "-l", "log", "-o", options)
 
+    def keep(self, name: str, content: bytes) -> None:
+        """Write a file beside the data that only the server may read."""
+        file = self._folder / name
+        file.touch(mode=0o600)
+        file.write_bytes(content)
+        if self._user:
+            shutil.chown(file, self._user)
+
     def promote(self) -> None:
         """Let a standby take writes, and return when it does."""
         self._run("pg_ctl", "promote", "-w", "-D", "data")

@@ -14,7 +14,9 @@ import yaml
 
 from .rendering import DAPR, ROOT, VERSIONS, Manifest, Overlay, component_metadata, of_kind, title
 
-FILES = sorted(path for path in ROOT.glob("base/**/*.yaml") if path.name != "kustomization.yaml")
+# what only Kustomize reads
+KUSTOMIZES = {"kustomization.yaml", "names.yaml"}
+FILES = sorted(path for path in ROOT.glob("base/**/*.yaml") if path.name not in KUSTOMIZES)
 CONTRIB = "github.com/dapr/components-contrib"
 # read by this prefix, and described on a page of their own
 RETRY = "backOff"
