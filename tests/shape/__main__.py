@@ -69,7 +69,9 @@ class Shape:
 WITH_POSTGRES = ("--faults", "-k", "default or scenario-5-")
 SHAPES = {
     "replicas": Shape(replicas),
-    "names": Shape(names, WITH_POSTGRES, frozenset({"scenario-5-postgres-killed"})),
+    "names": Shape(
+        names, WITH_POSTGRES, frozenset({"scenario-1-state-survives-restarts", "scenario-5-postgres-killed"})
+    ),
 }
 
 
