@@ -53,6 +53,7 @@ test: unit lint up ## unit tests, static checks, the cluster, quick negative con
 	$(VENV)/bin/python -m acceptance.controls --quick
 	$(VENV)/bin/pytest acceptance --faults
 	$(VENV)/bin/python -m tests.shape
+	$(VENV)/bin/python -m tests.example
 
 .PHONY: faults
 faults: $(VENV)/installed ## the acceptance suite with every further fault
@@ -75,6 +76,10 @@ shape: $(VENV)/installed ## the same on two replicas under a quota, through a us
 acceptance-controls: $(VENV)/installed ## break the system in every declared way, and see the suite turn red
 	$(VENV)/bin/python -m acceptance.controls
 
+.PHONY: example
+example: $(VENV)/installed ## a service of another kind, tried with the plugin installed in an empty folder
+	$(VENV)/bin/python -m tests.example
+
 .PHONY: toolbox
 toolbox: ## build the image of the suite's own pod, to be pushed where a cluster of yours pulls from
 	@$(PYTHON) -m cluster toolbox
@@ -87,7 +92,7 @@ fuzz: $(VENV)/installed ## 19,000 requests of bad input in process, and 5,000 co
 lint: $(VENV)/installed build/checkov/installed render ## ruff, mypy, yamllint, shellcheck, checkov
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy app cluster images tests acceptance benchmarks conftest.py
+	$(VENV)/bin/mypy app cluster images tests acceptance benchmarks examples/counter conftest.py
 	$(VENV)/bin/yamllint --strict .
 	$(VENV)/bin/shellcheck $(SHELL_SCRIPTS)
 	for rendered in build/overlays/*.yaml; do build/checkov/bin/checkov --file "$$rendered" || exit 1; done

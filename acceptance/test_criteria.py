@@ -4,22 +4,22 @@ import time
 from functools import partial
 from uuid import uuid4
 
-from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import contract
-from acceptance.harness.api import Api, reached, shorten
-from acceptance.harness.catalogue import proves
-from acceptance.harness.cluster import Cluster
-from acceptance.harness.control_plane import REQUIRED, absent
-from acceptance.harness.counter import Counter
-from acceptance.harness.database import Database
+from acceptance.agent import contract
+from acceptance.agent.control_plane import REQUIRED, absent
+from acceptance.agent.database import Database
+from acceptance.agent.plaintext import first_answer
+from acceptance.agent.schema import Schema
+from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError, expect
-from acceptance.harness.numbers import most, slowest, took
-from acceptance.harness.plaintext import first_answer
-from acceptance.harness.port_forward import PortForward
-from acceptance.harness.schema import Schema
-from acceptance.harness.system import System
-from acceptance.harness.topic import Topic
-from acceptance.harness.workload import find, require_ready
+from acceptance.harness.kube.cluster import Cluster
+from acceptance.harness.kube.port_forward import PortForward
+from acceptance.harness.kube.workload import find, require_ready
+from acceptance.harness.plugin import Bound, Judge, Within
+from acceptance.harness.probes.api import Api, reached, shorten
+from acceptance.harness.probes.counter import Counter
+from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.numbers import most, slowest, took
 
 TABLES = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
 STATE_CALLS = "dapr_component_state_count"

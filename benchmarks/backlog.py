@@ -15,22 +15,22 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-from acceptance.harness import contract
-from acceptance.harness.database import Database, Row
-from acceptance.harness.environment import opened
+from acceptance.agent import contract, names
+from acceptance.agent.database import Database, Row
+from acceptance.agent.deployment import deployed
+from acceptance.agent.options import AgentOptions
+from acceptance.agent.record import Record, cloud_event
+from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError
-from acceptance.harness.journal import Journal
-from acceptance.harness.options import Options
-from acceptance.harness.record import Record, cloud_event
-from acceptance.harness.restart import scaled
-from acceptance.harness.system import System
-from acceptance.harness.toolbox import Toolbox
-from acceptance.harness.topic import Topic
+from acceptance.harness.faults.journal import Journal
+from acceptance.harness.faults.restart import scaled
+from acceptance.harness.probes.toolbox import Toolbox
 from acceptance.harness.waiting import Waiting
 from app.effects import APPLY
 from app.migration import MIGRATIONS
 
-OPTIONS = Options("auto", None, None, "never", ("default",), 1, frozenset(), seed=0, plan=False)
+OPTIONS = AgentOptions("auto", None, "never", names.load())
 PROGRAM = Path(__file__).with_name("plain_consumer.py")
 KEYS = 64
 AWAY_S = 60
@@ -103,7 +103,7 @@ class Benchmark:
 @contextmanager
 def started(system: System, journal: Journal, run: str) -> Iterator[Toolbox]:
     """A pod beside the agent's."""
-    pod = Toolbox(system, f"benchmark-{run}")
+    pod = system.toolbox(f"benchmark-{run}")
     with journal.promised("replace", namespace=system.namespace, name=pod.name):
         pod.start()
         pod.keep("kafka.json", json.dumps(system.kafka_client().arguments()))
@@ -114,7 +114,7 @@ def compare(events: int) -> int:
     """Run both and print events a second of each; 1 unless both applied all events once."""
     run, waiting = uuid4().hex[:8], Waiting()
     with (
-        opened(OPTIONS, f"benchmark {run}", waiting, lambda: False) as environment,
+        deployed(OPTIONS, None, f"benchmark {run}", waiting, lambda: False) as environment,
         started(system := System(environment.cluster, waiting, OPTIONS.names), environment.journal, run) as pod,
         closing(Database(partial(pod.stream, "sql"), system.postgres_client)) as database,
     ):

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
+from acceptance.harness.kube import proxies
 from cluster import (
     context,
     dapr,
@@ -16,7 +17,6 @@ from cluster import (
     kind,
     minikube,
     password,
-    proxies,
     python_images,
     servers,
     tools,

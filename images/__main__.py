@@ -5,7 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from cluster import debian, engine, proxies
+from acceptance.harness.kube import proxies
+from cluster import debian, engine
 from cluster.console import SurroundingsError, fail, say
 from cluster.lock import only_one
 from cluster.paths import CHART, TOOLS

@@ -20,7 +20,7 @@ PAGES = ("architecture", "events", "recovery", "limits", "acceptance", "own-serv
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 # `app/effects.py`, `docs/`, `base/dapr/pubsub.yaml`; not a topic's partition, a command, or what a run leaves
 FILE = re.compile(
-    r"`((?:app|base|components|overlays|cluster|acceptance|tests|images|benchmarks|docs|harness|\.github)/[\w./-]*)`"
+    r"`((?:app|base|components|overlays|cluster|acceptance|tests|images|benchmarks|docs|harness|examples|\.github)/[\w./-]*)`"
 )
 MODULE = re.compile(r"python -m ([a-z][\w.]*)")
 SUITE = re.compile(r"(?:^ *(?:\$ )?|`)(pytest acceptance[^#`\n]*)", re.MULTILINE)
@@ -44,7 +44,8 @@ def test_the_readme_names_every_overlay(overlay: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["app", "base", "components", "overlays", "cluster", "acceptance", "tests", "images", "benchmarks"]
+    "folder",
+    ["app", "base", "components", "overlays", "cluster", "acceptance", "tests", "images", "benchmarks", "examples"],
 )
 def test_the_readme_names_every_folder(folder: str) -> None:
     assert (ROOT / folder).is_dir()

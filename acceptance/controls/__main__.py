@@ -6,16 +6,17 @@ import time
 from difflib import get_close_matches
 from typing import Any
 
+from acceptance.agent.deployment import name_of
 from acceptance.controls import suite
 from acceptance.controls.broken import NAMES, broken, undo_table
 from acceptance.controls.catalogue import Control, load
-from acceptance.harness.cluster import Cluster
-from acceptance.harness.environment import held, name_of
 from acceptance.harness.errors import EnvironmentNotReadyError, ExitCode, UndoIncompleteError
-from acceptance.harness.interruption import terminate_like_interrupt
-from acceptance.harness.journal import Journal
-from acceptance.harness.kubeconfig import private_copy
-from acceptance.harness.kubectl import Kubectl
+from acceptance.harness.faults.interruption import terminate_like_interrupt
+from acceptance.harness.faults.journal import Journal
+from acceptance.harness.kube.cluster import Cluster
+from acceptance.harness.kube.kubeconfig import private_copy
+from acceptance.harness.kube.kubectl import Kubectl
+from acceptance.harness.suite.environment import held
 from acceptance.harness.waiting import Waiting
 
 

@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from acceptance.agent import names
 from acceptance.controls.catalogue import Control
-from acceptance.harness import names
-from acceptance.harness.journal import Journal, Undo
-from acceptance.harness.kubectl import Kubectl, KubectlError
+from acceptance.harness.errors import KubectlError
+from acceptance.harness.faults.journal import Journal, Undo
+from acceptance.harness.kube.kubectl import Kubectl
 
 PROGRAM = Path(__file__).with_name("sabotage")
 CONFIG_MAP = "acceptance-sabotage"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from acceptance.harness.catalogue import ENTRIES
+from acceptance.agent.criteria import ENTRIES
 
 LISTS = {"runs", "breaks", "touches", "empties"}
 FILE = Path(__file__).parents[1] / "controls.toml"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from acceptance.harness.errors import ExitCode, UndoIncompleteError
-from acceptance.harness.interruption import uninterrupted
+from acceptance.harness.faults.interruption import uninterrupted
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,1 +1,1 @@
-"""What the criteria and scenarios stand on; it reads the cluster and the agent's HTTP interface, nothing else."""
+"""A pytest plugin for acceptance criteria and faults on Kubernetes; what it knows of a service, the tests tell it."""

@@ -45,6 +45,10 @@ class EnvironmentNotReadyError(Exception):
     """The surroundings, not the system under test, keep the run from saying anything (exit 10)."""
 
 
+class KubectlError(Exception):
+    """A kubectl call that failed: the command and what it said."""
+
+
 class UndoIncompleteError(Exception):
     """What a run did could not be undone; names what is left to do by hand (exit 11)."""
 

@@ -11,9 +11,7 @@ import urllib3
 from kubernetes import client
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from acceptance.harness.database import DatabaseAwayError
-from acceptance.harness.errors import HopelessError, NotYetError, UnmetError
-from acceptance.harness.kubectl import KubectlError
+from acceptance.harness.errors import HopelessError, KubectlError, NotYetError, UnmetError
 
 # A transport that breaks while something restarts, or an API server with too much to do: reasons to wait, no verdict.
 WORTH_WAITING = (
@@ -22,7 +20,6 @@ WORTH_WAITING = (
     client.ApiException,
     httpx.TransportError,
     urllib3.exceptions.HTTPError,
-    DatabaseAwayError,
     OSError,
     asyncio.TimeoutError,
 )

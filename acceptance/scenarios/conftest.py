@@ -10,25 +10,24 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from acceptance.conftest import Judge
-from acceptance.harness import contract
-from acceptance.harness.account import Account
-from acceptance.harness.api import Api
-from acceptance.harness.audit import Audit
-from acceptance.harness.cluster import Cluster
-from acceptance.harness.database import Database
-from acceptance.harness.errors import expect
-from acceptance.harness.journal import Journal
-from acceptance.harness.kubectl import KubectlError
-from acceptance.harness.load import Load
-from acceptance.harness.memory import mebibytes
-from acceptance.harness.numbers import grown
-from acceptance.harness.observers import asking, sampling
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
-from acceptance.harness.toolbox import Toolbox
-from acceptance.harness.topic import Topic
+from acceptance.agent import contract
+from acceptance.agent.account import Account
+from acceptance.agent.audit import Audit
+from acceptance.agent.database import Database
+from acceptance.agent.memory import mebibytes
+from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
+from acceptance.harness.errors import KubectlError, expect
+from acceptance.harness.faults.journal import Journal
+from acceptance.harness.kube.cluster import Cluster
+from acceptance.harness.plugin import Judge
+from acceptance.harness.probes.api import Api
+from acceptance.harness.probes.toolbox import Toolbox
+from acceptance.harness.suite.numbers import grown
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.watching.load import Load
+from acceptance.harness.watching.observers import asking, sampling
+from acceptance.harness.watching.timeline import Timeline
 
 WATCHED_WITHIN_S = 15
 ROLLED_OUT_S = 60

@@ -3,15 +3,15 @@
 from functools import partial
 from typing import Any
 
-from acceptance.conftest import Bound, Judge
-from acceptance.harness.api import Api, shorten
-from acceptance.harness.catalogue import Entry, proves
+from acceptance.agent.system import System
 from acceptance.harness.errors import EnvironmentNotReadyError, expect
-from acceptance.harness.faults import Faults
-from acceptance.harness.numbers import endpoints_gone, most, recovered, share, slowest, took
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.plugin import Bound, Judge
+from acceptance.harness.probes.api import Api, shorten
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import endpoints_gone, most, recovered, share, slowest, took
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.watching.timeline import Timeline
 
 BACK_S = 60
 # What needs a backend, and how /ready calls it.

@@ -3,20 +3,20 @@
 import time
 from collections.abc import Iterator
 
-from acceptance.conftest import Bound, Judge
-from acceptance.harness.api import Api
-from acceptance.harness.audit import Audit
-from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.cluster import Cluster
+from acceptance.agent.audit import Audit
+from acceptance.agent.record import Record, cloud_event
+from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
 from acceptance.harness.errors import expect
-from acceptance.harness.journal import Journal
-from acceptance.harness.ledger import ACKNOWLEDGED, Write
-from acceptance.harness.numbers import balanced, count, most, took
-from acceptance.harness.record import Record, cloud_event
-from acceptance.harness.restart import scaled
-from acceptance.harness.system import System
-from acceptance.harness.topic import Topic
+from acceptance.harness.faults.journal import Journal
+from acceptance.harness.faults.restart import scaled
+from acceptance.harness.kube.cluster import Cluster
+from acceptance.harness.plugin import Bound, Judge
+from acceptance.harness.probes.api import Api
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import balanced, count, most, took
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.watching.ledger import ACKNOWLEDGED, Write
 
 EVENTS = {"faults": 2_000, "endurance": 20_000}
 CLIENTS = 64

@@ -4,15 +4,15 @@ from itertools import islice
 
 import httpx
 
-from acceptance.conftest import Judge
-from acceptance.harness import bad_input, route
-from acceptance.harness.api import Api
-from acceptance.harness.bad_answer import examine
-from acceptance.harness.catalogue import Entry, proves
+from acceptance.agent.inputs import bad_input, route
+from acceptance.agent.inputs.bad_answer import examine
+from acceptance.agent.inputs.refusals import is_refused
+from acceptance.agent.inputs.request import Request
 from acceptance.harness.errors import expect
-from acceptance.harness.numbers import count, most
-from acceptance.harness.refusals import is_refused
-from acceptance.harness.request import Request
+from acceptance.harness.plugin import Judge
+from acceptance.harness.probes.api import Api
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import count, most
 
 REQUESTS = {"scenario-20-bad-input": 200, "endurance-bad-input": 1000}
 SHOWN = 5

@@ -6,28 +6,29 @@ from contextlib import contextmanager
 
 import pytest
 
-from acceptance.conftest import Bound, Judge
-from acceptance.harness import contract, route
-from acceptance.harness.api import Api
-from acceptance.harness.audit import Audit
-from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.cluster import Cluster
-from acceptance.harness.database import Database
+from acceptance.agent import contract
+from acceptance.agent.audit import Audit
+from acceptance.agent.database import Database
+from acceptance.agent.inputs import route
+from acceptance.agent.inputs.wire import verdict
+from acceptance.agent.inputs.wire.case import as_lines
+from acceptance.agent.inputs.wire.cases import cases
+from acceptance.agent.inputs.wire.verdict import LONGEST_S, SERVER_ERROR, UNAVAILABLE, Outcome
+from acceptance.agent.system import System
 from acceptance.harness.errors import expect
-from acceptance.harness.faults import Faults
-from acceptance.harness.load import Load, Stream, failed, unexplained, writes
-from acceptance.harness.numbers import balanced, count, most, recovered, slowest, slowest_applied, took
-from acceptance.harness.observers import sampling
-from acceptance.harness.restart import replaced
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
-from acceptance.harness.toolbox import Toolbox
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.faults.restart import replaced
+from acceptance.harness.kube.cluster import Cluster
+from acceptance.harness.kube.workload import serving_pod
+from acceptance.harness.plugin import Bound, Judge
+from acceptance.harness.probes.api import Api
+from acceptance.harness.probes.toolbox import Toolbox
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import balanced, count, most, recovered, slowest, slowest_applied, took
 from acceptance.harness.waiting import Waiting
-from acceptance.harness.wire import verdict
-from acceptance.harness.wire.case import as_lines
-from acceptance.harness.wire.cases import cases
-from acceptance.harness.wire.verdict import LONGEST_S, SERVER_ERROR, UNAVAILABLE, Outcome
-from acceptance.harness.workload import serving_pod
+from acceptance.harness.watching.load import Load, Stream, failed, unexplained, writes
+from acceptance.harness.watching.observers import sampling
+from acceptance.harness.watching.timeline import Timeline
 from acceptance.scenarios.conftest import growing
 
 PER_SECOND = 10

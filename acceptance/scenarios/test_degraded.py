@@ -4,17 +4,17 @@ from functools import partial
 
 import pytest
 
-from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import contract
-from acceptance.harness.account import Account
-from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.faults import Faults
-from acceptance.harness.load import Load, Stream, failed, unexplained
-from acceptance.harness.numbers import count, most, slowest, took, without_endpoint
-from acceptance.harness.restart import rolled
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
+from acceptance.agent import contract
+from acceptance.agent.account import Account
+from acceptance.agent.system import System
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.faults.restart import rolled
+from acceptance.harness.plugin import Bound, Judge, Within
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import count, most, slowest, took, without_endpoint
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.watching.load import Load, Stream, failed, unexplained
+from acceptance.harness.watching.timeline import Timeline
 
 BACK_S = 60
 SERVING = ("state", "query", "invoked state", "invoked query")

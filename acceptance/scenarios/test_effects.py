@@ -9,23 +9,23 @@ from uuid import uuid4
 
 import pytest
 
-from acceptance.conftest import Bound, Judge
-from acceptance.harness.api import Api
-from acceptance.harness.audit import Audit
-from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.cluster import Cluster
-from acceptance.harness.database import Database
+from acceptance.agent.audit import Audit
+from acceptance.agent.database import Database
+from acceptance.agent.system import System
 from acceptance.harness.errors import EnvironmentNotReadyError
-from acceptance.harness.faults import Faults
-from acceptance.harness.ledger import Balance, in_flight
-from acceptance.harness.load import Load, writes
-from acceptance.harness.numbers import balanced, count, most
-from acceptance.harness.restart import until_new
-from acceptance.harness.run import Run
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.faults.restart import until_new
+from acceptance.harness.kube.cluster import Cluster
+from acceptance.harness.kube.workload import find, require_ready
+from acceptance.harness.plugin import Bound, Judge
+from acceptance.harness.probes.api import Api
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import balanced, count, most
+from acceptance.harness.suite.run import Run
 from acceptance.harness.waiting import Waiting
-from acceptance.harness.workload import find, require_ready
+from acceptance.harness.watching.ledger import Balance, in_flight
+from acceptance.harness.watching.load import Load, writes
+from acceptance.harness.watching.timeline import Timeline
 
 PER_SECOND, AT_LEAST = 75, 60
 MOMENT_S = (3.0, 8.0)

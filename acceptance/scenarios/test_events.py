@@ -5,18 +5,18 @@ from decimal import Decimal
 from functools import partial
 from uuid import uuid4
 
-from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import contract
-from acceptance.harness.api import Api
-from acceptance.harness.catalogue import proves
-from acceptance.harness.database import Database
+from acceptance.agent import contract
+from acceptance.agent.database import Database
+from acceptance.agent.record import Record
+from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError, expect
-from acceptance.harness.faults import Faults
-from acceptance.harness.numbers import most
-from acceptance.harness.record import Record
-from acceptance.harness.restart import replaced
-from acceptance.harness.system import System
-from acceptance.harness.topic import Topic
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.faults.restart import replaced
+from acceptance.harness.plugin import Bound, Judge, Within
+from acceptance.harness.probes.api import Api
+from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.numbers import most
 
 EVENTS = 100
 KEYS = 5

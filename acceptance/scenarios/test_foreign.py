@@ -5,18 +5,18 @@ from collections import Counter
 from functools import partial
 from hashlib import sha256
 
-from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import foreign
-from acceptance.harness.audit import Audit
-from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.database import Database
+from acceptance.agent.audit import Audit
+from acceptance.agent.database import Database
+from acceptance.agent.inputs import foreign
+from acceptance.agent.inputs.foreign import Foreign
+from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError
-from acceptance.harness.faults import Faults
-from acceptance.harness.foreign import Foreign
-from acceptance.harness.load import Load, writes
-from acceptance.harness.numbers import balanced, count, most, took
-from acceptance.harness.system import System
-from acceptance.harness.topic import Topic
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.plugin import Bound, Judge, Within
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import balanced, count, most, took
+from acceptance.harness.watching.load import Load, writes
 from acceptance.scenarios.conftest import growing
 
 SEED = 20261126

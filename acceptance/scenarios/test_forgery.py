@@ -7,19 +7,19 @@ from http.client import OK
 from typing import Any
 from uuid import uuid4
 
-from acceptance.conftest import Judge, Within
-from acceptance.harness import contract
-from acceptance.harness.api import Api, reached, shorten
-from acceptance.harness.catalogue import proves
-from acceptance.harness.database import Database
+from acceptance.agent import contract
+from acceptance.agent.database import Database
+from acceptance.agent.inputs.forgery import Way
+from acceptance.agent.record import Record, cloud_event
+from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError, expect
-from acceptance.harness.forgery import Way
-from acceptance.harness.numbers import count, most
-from acceptance.harness.port_forward import PortForward
-from acceptance.harness.record import Record, cloud_event
-from acceptance.harness.system import System
-from acceptance.harness.toolbox import Toolbox
-from acceptance.harness.topic import Topic
+from acceptance.harness.kube.port_forward import PortForward
+from acceptance.harness.plugin import Judge, Within
+from acceptance.harness.probes.api import Api, reached, shorten
+from acceptance.harness.probes.toolbox import Toolbox
+from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.numbers import count, most
 from acceptance.in_cluster import forge
 
 EFFECTS = "SELECT count(*) FROM effects WHERE key = $1"

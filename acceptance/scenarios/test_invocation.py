@@ -3,12 +3,12 @@
 from functools import partial
 from uuid import uuid4
 
-from acceptance.conftest import Within
-from acceptance.harness import contract
-from acceptance.harness.api import Api, reached, shorten
-from acceptance.harness.catalogue import proves
-from acceptance.harness.counter import Counter
+from acceptance.agent import contract
 from acceptance.harness.errors import expect
+from acceptance.harness.plugin import Within
+from acceptance.harness.probes.api import Api, reached, shorten
+from acceptance.harness.probes.counter import Counter
+from acceptance.harness.suite.catalogue import proves
 
 
 @proves("scenario-3-services-call-each-other")

@@ -2,15 +2,15 @@
 
 from functools import partial
 
-from acceptance.conftest import Bound, Judge
-from acceptance.harness.api import Api
-from acceptance.harness.catalogue import proves
-from acceptance.harness.faults import Faults
-from acceptance.harness.numbers import most, recovered, share, took
-from acceptance.harness.readiness import named
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
+from acceptance.agent.readiness import named
+from acceptance.agent.system import System
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.plugin import Bound, Judge
+from acceptance.harness.probes.api import Api
+from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.numbers import most, recovered, share, took
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.watching.timeline import Timeline
 
 
 @proves("scenario-8-sidecar-killed")

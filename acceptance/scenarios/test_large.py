@@ -3,18 +3,18 @@
 from functools import partial
 from uuid import uuid4
 
-from acceptance.conftest import Judge, Within
-from acceptance.harness.account import Account
-from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.database import Database
+from acceptance.agent.account import Account
+from acceptance.agent.database import Database
+from acceptance.agent.memory import mebibytes
+from acceptance.agent.record import Record, cloud_event
+from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError, expect
-from acceptance.harness.faults import Faults
-from acceptance.harness.memory import mebibytes
-from acceptance.harness.numbers import count, held, most
-from acceptance.harness.record import Record, cloud_event
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
-from acceptance.harness.topic import Topic
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.plugin import Judge, Within
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import count, held, most
+from acceptance.harness.watching.timeline import Timeline
 
 BATCH = 20
 MEDIUM, LARGE = 240_000, 1_000_000

@@ -3,19 +3,19 @@
 from functools import partial
 from uuid import uuid4
 
-from acceptance.conftest import Judge, Within
-from acceptance.harness.account import Account
-from acceptance.harness.api import Api
-from acceptance.harness.broker import CREATE, DELETE, EMPTY, Broker
-from acceptance.harness.catalogue import proves
+from acceptance.agent.account import Account
+from acceptance.agent.broker import CREATE, DELETE, EMPTY, Broker
+from acceptance.agent.schema import Schema
+from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError, expect
-from acceptance.harness.faults import Faults
-from acceptance.harness.numbers import count, most
-from acceptance.harness.schema import Schema
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
-from acceptance.harness.topic import Topic
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.plugin import Judge, Within
+from acceptance.harness.probes.api import Api
+from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.numbers import count, most
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.watching.timeline import Timeline
 
 EVENTS = 20
 PUBLISHED_S = 15

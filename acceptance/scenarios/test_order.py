@@ -6,22 +6,22 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 
-from acceptance.conftest import Bound, Judge
-from acceptance.harness import contract, replicas
-from acceptance.harness.api import Api
-from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.cluster import Cluster
+from acceptance.agent import contract, replicas
+from acceptance.agent.readiness import named
+from acceptance.agent.system import System
 from acceptance.harness.errors import NotYetError, expect
-from acceptance.harness.fault import Fault, Target
-from acceptance.harness.faults import Faults
-from acceptance.harness.numbers import most, took
-from acceptance.harness.objects import Pod
-from acceptance.harness.observers import asking, sampling
-from acceptance.harness.readiness import named
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
-from acceptance.harness.toolbox import Toolbox
+from acceptance.harness.faults.fault import Fault
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.kube.cluster import Cluster
+from acceptance.harness.kube.objects import Pod, Target
+from acceptance.harness.plugin import Bound, Judge
+from acceptance.harness.probes.api import Api
+from acceptance.harness.probes.toolbox import Toolbox
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import most, took
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.watching.observers import asking, sampling
+from acceptance.harness.watching.timeline import Timeline
 
 APART_S = 30
 START_S = 30

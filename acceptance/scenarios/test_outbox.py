@@ -8,23 +8,23 @@ from uuid import uuid4
 import pytest
 from httpx import Response
 
-from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness.api import Api, shorten
-from acceptance.harness.audit import Audit
-from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.cluster import Cluster
-from acceptance.harness.database import Database
+from acceptance.agent.audit import Audit
+from acceptance.agent.database import Database
+from acceptance.agent.system import System
 from acceptance.harness.errors import NotYetError, expect
-from acceptance.harness.faults import Faults
-from acceptance.harness.journal import Journal
-from acceptance.harness.ledger import ACKNOWLEDGED
-from acceptance.harness.load import Load, writes
-from acceptance.harness.numbers import balanced, count, slowest, took
-from acceptance.harness.observers import sampling
-from acceptance.harness.restart import scaled
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.faults.journal import Journal
+from acceptance.harness.faults.restart import scaled
+from acceptance.harness.kube.cluster import Cluster
+from acceptance.harness.plugin import Bound, Judge, Within
+from acceptance.harness.probes.api import Api, shorten
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import balanced, count, slowest, took
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.watching.ledger import ACKNOWLEDGED
+from acceptance.harness.watching.load import Load, writes
+from acceptance.harness.watching.observers import sampling
+from acceptance.harness.watching.timeline import Timeline
 
 PER_SECOND = 50
 SHARED_PER_SECOND = 75

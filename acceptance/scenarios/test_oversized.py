@@ -7,22 +7,21 @@ from functools import partial
 from typing import NamedTuple
 from uuid import uuid4
 
-from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness.account import Account
-from acceptance.harness.broker import COMPRESS, EMPTY, Broker
-from acceptance.harness.catalogue import proves
-from acceptance.harness.database import Database
-from acceptance.harness.dead_letters import in_table
-from acceptance.harness.errors import expect
-from acceptance.harness.faults import Faults
-from acceptance.harness.kubectl import KubectlError
-from acceptance.harness.numbers import count, took
-from acceptance.harness.readiness import named
-from acceptance.harness.record import Record, cloud_event
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
-from acceptance.harness.topic import Topic
+from acceptance.agent.account import Account
+from acceptance.agent.broker import COMPRESS, EMPTY, Broker
+from acceptance.agent.database import Database
+from acceptance.agent.dead_letters import in_table
+from acceptance.agent.readiness import named
+from acceptance.agent.record import Record, cloud_event
+from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
+from acceptance.harness.errors import KubectlError, expect
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.plugin import Bound, Judge, Within
+from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.numbers import count, took
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.watching.timeline import Timeline
 
 SENT_TO_ITS_START = re.compile(r"was made anew, so the group was sent to its start, (\d+)")
 PARTITION, UNPACKED_MIB, RECORDS = 0, 300, 2

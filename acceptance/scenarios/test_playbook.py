@@ -4,20 +4,21 @@ from contextlib import ExitStack
 from functools import partial
 from uuid import uuid4
 
-from acceptance.conftest import Judge, Within
-from acceptance.harness import names, overlay, playbook
-from acceptance.harness.account import Account
-from acceptance.harness.api import Api
-from acceptance.harness.catalogue import proves
-from acceptance.harness.cluster import Cluster
-from acceptance.harness.database import Database
+from acceptance.agent import names, overlay, playbook
+from acceptance.agent.account import Account
+from acceptance.agent.database import Database
+from acceptance.agent.options import AgentOptions
+from acceptance.agent.playbook import Command, Shell
+from acceptance.agent.system import System
 from acceptance.harness.errors import NotApplicableError, NotYetError, UnmetError, expect
-from acceptance.harness.faults import Faults
-from acceptance.harness.numbers import count, most
-from acceptance.harness.playbook import Command, Shell
-from acceptance.harness.run import Run
-from acceptance.harness.system import System
-from acceptance.harness.toolbox import Toolbox
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.kube.cluster import Cluster
+from acceptance.harness.plugin import Judge, Within
+from acceptance.harness.probes.api import Api
+from acceptance.harness.probes.toolbox import Toolbox
+from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.numbers import count, most
+from acceptance.harness.suite.run import Run
 from acceptance.harness.waiting import Waiting
 
 SHOWN_S = 15
@@ -73,14 +74,14 @@ def test_an_apply_brings_everything_back(
     faults: Faults,
     account: Account,
     toolbox: Toolbox,
-    run: Run,
+    agent_options: AgentOptions,
     judge: Judge,
     within: Within,
 ) -> None:
     require_usual(system)
     key, value = f"acceptance-{uuid4()}", {"from": "before"}
     faults.begin(system.agent)
-    name = overlay.deployed(cluster.kubectl.context, run.options.overlay)
+    name = overlay.deployed(cluster.kubectl.context, agent_options.overlay)
     agent.json("POST", "/state", json={"key": key, "value": value})
     event = agent.json("POST", "/publish", json={"message": "before", "metadata": {"key": account.key}})
     within("applied_s", "the event to be applied", partial(account.require_applied, {event["id"]}))

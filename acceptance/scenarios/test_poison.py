@@ -4,20 +4,20 @@ from dataclasses import replace
 from functools import partial
 from uuid import uuid4
 
-from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness.api import Api
-from acceptance.harness.catalogue import proves
-from acceptance.harness.database import Database
-from acceptance.harness.dead_letters import DeadLetter, in_table, in_topic
+from acceptance.agent.database import Database
+from acceptance.agent.dead_letters import DeadLetter, in_table, in_topic
+from acceptance.agent.inputs.poison import Poison, kinds
+from acceptance.agent.record import Record, cloud_event
+from acceptance.agent.schema import Schema
+from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError, expect
-from acceptance.harness.faults import Faults
-from acceptance.harness.numbers import most
-from acceptance.harness.poison import Poison, kinds
-from acceptance.harness.record import Record, cloud_event
-from acceptance.harness.restart import replaced
-from acceptance.harness.schema import Schema
-from acceptance.harness.system import System
-from acceptance.harness.topic import Topic
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.faults.restart import replaced
+from acceptance.harness.plugin import Bound, Judge, Within
+from acceptance.harness.probes.api import Api
+from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.numbers import most
 
 PARTITION = 0
 RESTARTED_S = 60

@@ -2,16 +2,16 @@
 
 from random import Random
 
-from acceptance.conftest import Bound, Judge
-from acceptance.harness.audit import Audit
-from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.faults import Faults
-from acceptance.harness.load import Load, writes
-from acceptance.harness.numbers import balanced, slowest_applied
-from acceptance.harness.run import Run
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
+from acceptance.agent.audit import Audit
+from acceptance.agent.system import System
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.plugin import Bound, Judge
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import balanced, slowest_applied
+from acceptance.harness.suite.run import Run
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.watching.load import Load, writes
+from acceptance.harness.watching.timeline import Timeline
 
 PER_SECOND = 40
 HANGS_S = (0.8, 1.8)

@@ -4,22 +4,22 @@ import json
 from functools import partial
 from uuid import uuid4
 
-from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import contract
-from acceptance.harness.account import Account
-from acceptance.harness.api import Api
-from acceptance.harness.catalogue import Entry, proves
+from acceptance.agent import contract
+from acceptance.agent.account import Account
+from acceptance.agent.readiness import named
+from acceptance.agent.record import Record, cloud_event
+from acceptance.agent.schema import Schema
+from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
 from acceptance.harness.errors import expect
-from acceptance.harness.faults import Faults
-from acceptance.harness.numbers import count, most, share, took
-from acceptance.harness.observers import following
-from acceptance.harness.readiness import named
-from acceptance.harness.record import Record, cloud_event
-from acceptance.harness.schema import Schema
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
-from acceptance.harness.topic import Topic
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.plugin import Bound, Judge, Within
+from acceptance.harness.probes.api import Api
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import count, most, share, took
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.watching.observers import following
+from acceptance.harness.watching.timeline import Timeline
 
 STRANGER = "stranger"
 STAYS_S = 90

@@ -7,25 +7,25 @@ from functools import partial
 
 import pytest
 
-from acceptance.conftest import Judge, Within
-from acceptance.harness import contract, replicas
-from acceptance.harness.account import Account
-from acceptance.harness.audit import Audit
-from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.cluster import Cluster
-from acceptance.harness.database import Database
+from acceptance.agent import contract, replicas
+from acceptance.agent.account import Account
+from acceptance.agent.audit import Audit
+from acceptance.agent.database import Database
+from acceptance.agent.record import Record
+from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError
-from acceptance.harness.faults import Faults
-from acceptance.harness.journal import Journal
-from acceptance.harness.load import Load, writes
-from acceptance.harness.numbers import balanced, most, slowest_applied, took
-from acceptance.harness.objects import Pod
-from acceptance.harness.record import Record
-from acceptance.harness.restart import scaled
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
-from acceptance.harness.topic import Topic
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.faults.journal import Journal
+from acceptance.harness.faults.restart import scaled
+from acceptance.harness.kube.cluster import Cluster
+from acceptance.harness.kube.objects import Pod
+from acceptance.harness.plugin import Judge, Within
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import balanced, most, slowest_applied, took
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.watching.load import Load, writes
+from acceptance.harness.watching.timeline import Timeline
 
 CLIENTS = 24
 """As many keys: events on every partition."""

@@ -5,21 +5,21 @@ from contextlib import contextmanager
 from functools import partial
 from uuid import uuid4
 
-from acceptance.conftest import Judge, Within
-from acceptance.harness.account import Account
-from acceptance.harness.api import Api
-from acceptance.harness.broker import EMPTY, Broker
-from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.database import Database
-from acceptance.harness.dead_letters import in_table
+from acceptance.agent.account import Account
+from acceptance.agent.broker import EMPTY, Broker
+from acceptance.agent.database import Database
+from acceptance.agent.dead_letters import in_table
+from acceptance.agent.record import Record, cloud_event
+from acceptance.agent.replicas import revised
+from acceptance.agent.schema import Schema
+from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError
-from acceptance.harness.faults import Faults
-from acceptance.harness.numbers import count, most
-from acceptance.harness.record import Record, cloud_event
-from acceptance.harness.replicas import revised
-from acceptance.harness.schema import Schema
-from acceptance.harness.system import System
-from acceptance.harness.topic import Topic
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.plugin import Judge, Within
+from acceptance.harness.probes.api import Api
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import count, most
 from acceptance.harness.waiting import Waiting
 
 EVENTS = 20

@@ -2,18 +2,18 @@
 
 from functools import partial
 
-from acceptance.conftest import Judge, Within
-from acceptance.harness import contract
-from acceptance.harness.account import Account
-from acceptance.harness.catalogue import Entry, proves
+from acceptance.agent import contract
+from acceptance.agent.account import Account
+from acceptance.agent.system import System
 from acceptance.harness.errors import expect
-from acceptance.harness.faults import Faults
-from acceptance.harness.load import Load, Stream, described, failed
-from acceptance.harness.numbers import count, most, slowest, took, without_endpoint
-from acceptance.harness.restart import rolled
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.faults.restart import rolled
+from acceptance.harness.plugin import Judge, Within
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import count, most, slowest, took, without_endpoint
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.watching.load import Load, Stream, described, failed
+from acceptance.harness.watching.timeline import Timeline
 
 WARM_S = 3
 ROLLED_OUT_S = 90

@@ -8,19 +8,19 @@ from uuid import uuid4
 
 import httpx
 
-from acceptance.conftest import Bound, Judge
-from acceptance.harness import contract
-from acceptance.harness.api import Api
-from acceptance.harness.catalogue import Entry, proves
+from acceptance.agent import contract
+from acceptance.agent.readiness import named
+from acceptance.agent.system import System
 from acceptance.harness.errors import NotYetError
-from acceptance.harness.faults import Faults
-from acceptance.harness.journal import Journal
-from acceptance.harness.numbers import most, recovered, share, took
-from acceptance.harness.observers import sampling
-from acceptance.harness.readiness import named
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.faults.journal import Journal
+from acceptance.harness.plugin import Bound, Judge
+from acceptance.harness.probes.api import Api
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import most, recovered, share, took
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.watching.observers import sampling
+from acceptance.harness.watching.timeline import Timeline
 
 LOADED = {
     contract.PUBSUB: (f"component {contract.PUBSUB}", f"subscription {contract.TOPIC}"),

@@ -4,15 +4,15 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from acceptance.conftest import Bound, Judge
-from acceptance.harness.api import Api
-from acceptance.harness.bad_answer import canonical
-from acceptance.harness.catalogue import proves
+from acceptance.agent.inputs.bad_answer import canonical
+from acceptance.agent.system import System
 from acceptance.harness.errors import expect
-from acceptance.harness.faults import Faults
-from acceptance.harness.numbers import most
-from acceptance.harness.restart import replaced
-from acceptance.harness.system import System
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.faults.restart import replaced
+from acceptance.harness.plugin import Bound, Judge
+from acceptance.harness.probes.api import Api
+from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.numbers import most
 
 SHAPES: tuple[Any, ...] = (
     "plain text",

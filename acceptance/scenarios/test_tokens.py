@@ -9,21 +9,21 @@ from functools import partial
 from http.client import UNAUTHORIZED
 from uuid import uuid4
 
-from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import contract, tokens
-from acceptance.harness.api import Api, reached, shorten
-from acceptance.harness.catalogue import proves
+from acceptance.agent import contract, tokens
+from acceptance.agent.inputs.request import CREDENTIAL
+from acceptance.agent.system import System
 from acceptance.harness.errors import expect
-from acceptance.harness.faults import Faults
-from acceptance.harness.journal import Journal
-from acceptance.harness.masking import Masking
-from acceptance.harness.numbers import most, took
-from acceptance.harness.request import CREDENTIAL
-from acceptance.harness.restart import until_new
-from acceptance.harness.run import Run
-from acceptance.harness.system import System
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.faults.journal import Journal
+from acceptance.harness.faults.restart import until_new
+from acceptance.harness.kube.workload import find
+from acceptance.harness.plugin import Bound, Judge, Within
+from acceptance.harness.probes.api import Api, reached, shorten
+from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.masking import Masking
+from acceptance.harness.suite.numbers import most, took
+from acceptance.harness.suite.run import Run
 from acceptance.harness.waiting import Waiting
-from acceptance.harness.workload import find
 
 FORWARDED_S = 15
 INVOKE = f"/v1.0/invoke/{contract.AGENT}/method/health"

@@ -8,16 +8,16 @@ from uuid import uuid4
 
 import pytest
 
-from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness.api import Api, reached
-from acceptance.harness.catalogue import proves
-from acceptance.harness.database import Database
-from acceptance.harness.dead_letters import in_table
+from acceptance.agent.database import Database
+from acceptance.agent.dead_letters import in_table
+from acceptance.agent.schema import Schema
+from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError, UnmetError
-from acceptance.harness.numbers import count
-from acceptance.harness.schema import Schema
-from acceptance.harness.system import System
-from acceptance.harness.topic import Topic
+from acceptance.harness.plugin import Bound, Judge, Within
+from acceptance.harness.probes.api import Api, reached
+from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.numbers import count
 from acceptance.harness.waiting import Waiting
 
 STATE = "acceptance=1"

@@ -4,20 +4,20 @@ import math
 from contextlib import ExitStack
 from functools import partial
 
-from acceptance.conftest import Bound, Judge, Within
-from acceptance.harness import contract
-from acceptance.harness.account import Account
-from acceptance.harness.api import Api
-from acceptance.harness.catalogue import Entry, proves
-from acceptance.harness.cluster import Cluster
+from acceptance.agent import contract
+from acceptance.agent.account import Account
+from acceptance.agent.sidecar_log import calls
+from acceptance.agent.system import System
 from acceptance.harness.errors import EnvironmentNotReadyError, expect
-from acceptance.harness.faults import Faults
-from acceptance.harness.load import Load, Stream, unexplained
-from acceptance.harness.numbers import count, most, recovered, slowest
-from acceptance.harness.sidecar_log import calls
-from acceptance.harness.system import System
-from acceptance.harness.timeline import Timeline
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.kube.cluster import Cluster
+from acceptance.harness.plugin import Bound, Judge, Within
+from acceptance.harness.probes.api import Api
+from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.numbers import count, most, recovered, slowest
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.watching.load import Load, Stream, unexplained
+from acceptance.harness.watching.timeline import Timeline
 
 NOTICED_S = 5
 BACK_S = 60

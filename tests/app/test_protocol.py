@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from acceptance.harness.forgery import Way
-from acceptance.harness.wire.answer import answers
+from acceptance.agent.inputs.forgery import Way
+from acceptance.agent.inputs.wire.answer import answers
 from acceptance.in_cluster import forge
 from app.protocol import Protocol
 from tests.app.served import Served, served

@@ -9,8 +9,8 @@ import httpx
 from anyio.from_thread import BlockingPortal
 from pydantic import SecretStr
 
-from acceptance.harness.bad_answer import examine
-from acceptance.harness.request import Request
+from acceptance.agent.inputs.bad_answer import examine
+from acceptance.agent.inputs.request import Request
 from app.config import Settings
 from app.main import create_app
 from tests.app.broker import StandInBroker

@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 
-from acceptance.harness import route
+from acceptance.agent.inputs import route
 from app.config import Settings
 from app.main import create_app
 

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import schemathesis
 
-from acceptance.harness.request import Request
-from acceptance.harness.route import CLOUD_EVENTS, header_value
+from acceptance.agent.inputs.request import Request
+from acceptance.agent.inputs.route import CLOUD_EVENTS, header_value
 
 BASE = "http://agent"
 

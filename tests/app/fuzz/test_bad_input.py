@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from acceptance.harness import bad_input
-from acceptance.harness.refusals import is_refused
-from acceptance.harness.request import Request
+from acceptance.agent.inputs import bad_input
+from acceptance.agent.inputs.refusals import is_refused
+from acceptance.agent.inputs.request import Request
 from tests.app.fuzz import strategies
 from tests.app.fuzz.agent import FuzzedAgent
 from tests.app.fuzz.document import DOCUMENT, ROUTES

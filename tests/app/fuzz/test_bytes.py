@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.harness.wire.case import Case, packed
-from acceptance.harness.wire.cases import HEALTH, KINDS, cases
-from acceptance.harness.wire.verdict import LONGEST_S, Outcome, judge
+from acceptance.agent.inputs.wire.case import Case, packed
+from acceptance.agent.inputs.wire.cases import HEALTH, KINDS, cases
+from acceptance.agent.inputs.wire.verdict import LONGEST_S, Outcome, judge
 from acceptance.in_cluster import wire
 from tests.app.broker import StandInBroker
 from tests.app.client import APP_TOKEN

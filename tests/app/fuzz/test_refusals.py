@@ -2,8 +2,8 @@
 
 from fnmatch import fnmatchcase
 
-from acceptance.harness import bad_input
-from acceptance.harness.refusals import REFUSED, is_refused
+from acceptance.agent.inputs import bad_input
+from acceptance.agent.inputs.refusals import REFUSED, is_refused
 from tests.app.fuzz.document import ROUTES
 
 CASES = [*bad_input.cases(ROUTES)]

@@ -1,0 +1,1 @@
+"""What knows the agent: its names, its backends, its tables, what is sent to it."""

@@ -1,0 +1,1 @@
+"""What the world sends: bad input, foreign records, forged events, and bytes."""

@@ -1,0 +1,123 @@
+"""Likely causes of a failure: a table of rules, the most fundamental first."""
+
+from collections.abc import Callable, Iterator
+
+from acceptance.agent import dapr_rules
+from acceptance.agent.state import State
+from acceptance.agent.system import System
+from acceptance.harness.errors import HopelessError, NotYetError
+from acceptance.harness.kube.workload import missing_in, require_admission, require_hope
+from acceptance.harness.probes.api import Api
+from acceptance.harness.suite.catalogue import Entry
+from acceptance.harness.suite.explanation import Finding
+
+
+def diagnosed(system: System, agent: Api, sidecar: Api, entry: Entry) -> Finding | None:
+    """The likely cause of a failure of an entry; what that entry itself breaks is never one."""
+    state = State(system, agent, sidecar)
+    if entry.fault:
+        state.under_fault = frozenset(entry.target.split())
+    return first_finding(state)
+
+
+def first_finding(state: State) -> Finding | None:
+    """The first rule that has something to say; a rule that cannot look says nothing."""
+    for rule in RULES:
+        try:
+            if finding := next(rule(state), None):
+                return finding
+        except Exception as error:  # noqa: BLE001 -- a diagnosis must never replace the failure it explains
+            if rule is RULES[0]:
+                return Finding(f"the API server does not answer: {error}", "kubectl get --raw /readyz")
+    return None
+
+
+def control_plane(state: State) -> Iterator[Finding]:
+    """Dapr's own workloads."""
+    for one in state.cluster.workloads(state.system.names.dapr_namespace):
+        if one.ready < one.desired or not one.desired:
+            yield Finding(
+                f"Dapr's {one.reference} has {one.ready}/{one.desired} replicas ready",
+                f"kubectl -n {state.system.names.dapr_namespace} describe {one.reference}",
+            )
+
+
+def absent(state: State) -> Iterator[Finding]:
+    """Services that are not deployed, or whose pods are refused."""
+    for name in state.names:
+        if name not in state.apps:
+            yield Finding(f"Deployment {name} does not exist", f"kubectl -n {state.system.namespace} get deployments")
+        elif not state.cluster.pods(state.system.namespace, state.apps[name].selector):
+            try:
+                require_admission(state.cluster, state.apps[name])
+                cause = f"Deployment {name} has no pod ({state.apps[name].desired} wanted)"
+            except (HopelessError, NotYetError) as error:
+                cause = str(error)
+            yield Finding(cause, f"kubectl -n {state.system.namespace} get events")
+
+
+def without_sidecar(state: State) -> Iterator[Finding]:
+    """Pods that Dapr's injector left alone."""
+    for pod in state.pods:
+        if "daprd" not in pod.containers:
+            enabled = pod.annotations.get("dapr.io/enabled")
+            yield Finding(
+                f"sidecar not injected into {pod.name}: dapr.io/enabled is {enabled!r}",
+                f"kubectl -n {pod.namespace} get pod {pod.name} -o yaml",
+            )
+
+
+def backends(state: State) -> Iterator[Finding]:
+    """Kafka and PostgreSQL, where they are ours."""
+    for target in state.unbroken_backends:
+        for one in state.cluster.workloads(target.namespace):
+            if one.name == target.name and (one.ready < one.desired or not one.desired):
+                yield Finding(
+                    f"{target.name} is away: {one.ready}/{one.desired} replicas ready",
+                    f"kubectl -n {target.namespace} describe {one.reference}",
+                )
+
+
+def stuck(state: State) -> Iterator[Finding]:
+    """Pods that cannot start, with the reason the kubelet gives."""
+    for pod in state.pods:
+        try:
+            require_hope(state.cluster, pod)
+        except (HopelessError, NotYetError) as error:
+            yield Finding(str(error), f"kubectl -n {pod.namespace} describe pod {pod.name}")
+
+
+def unready(state: State) -> Iterator[Finding]:
+    """Pods that are not ready."""
+    for pod in state.pods:
+        if missing := missing_in(pod):
+            yield Finding(missing, f"kubectl -n {pod.namespace} describe pod {pod.name}")
+
+
+def storage(state: State) -> Iterator[Finding]:
+    """Backends whose data dies with their pod."""
+    for target in state.backends:
+        claims = state.cluster.kubectl.run(
+            "-n", target.namespace, "get", "statefulset", target.name, "-o", "jsonpath={.spec.volumeClaimTemplates}"
+        )
+        if not claims.strip("[] \n"):
+            yield Finding(
+                f"{target.name} keeps its data on no PersistentVolumeClaim",
+                f"kubectl -n {target.namespace} get statefulset {target.name} -o yaml",
+            )
+
+
+RULES: tuple[Callable[[State], Iterator[Finding]], ...] = (
+    control_plane,
+    absent,
+    without_sidecar,
+    backends,
+    dapr_rules.components,
+    stuck,
+    dapr_rules.backend_checks,
+    dapr_rules.loading,
+    dapr_rules.subscription,
+    dapr_rules.other_checks,
+    unready,
+    storage,
+)

@@ -1,0 +1,1 @@
+"""Kubernetes, through its API and through kubectl."""

@@ -1,0 +1,1 @@
+"""What asks: HTTP through port-forwards, and programs inside the cluster."""

@@ -1,0 +1,1 @@
+"""One run as pytest sees it: what is collected, judged and reported."""
