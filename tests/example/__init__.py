@@ -1,0 +1,1 @@
+"""The plugin, installed elsewhere, on a service of another kind."""
