@@ -1,10 +1,11 @@
 """Kafka and PostgreSQL away or frozen, and back."""
 
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from acceptance.agent.system import System
-from acceptance.harness.errors import EnvironmentNotReadyError, expect
+from acceptance.harness.errors import EnvironmentNotReadyError, UnmetError, expect
 from acceptance.harness.faults.faults import Faults
 from acceptance.harness.plugin import Bound, Judge
 from acceptance.harness.probes.api import Api, shorten
@@ -43,6 +44,10 @@ def test_agent_tells_the_truth_while_a_backend_is_away_and_recovers_alone(
         failed = waiting.until("/ready to fail", failing, bound("ready_fails_s"))
         method, path, body, dependency = NEEDS[entry.target]
         refused = agent.call(method, path, json=body)
+        # as long as the probe has it: what is over sooner was not away for who asks by the Service
+        gone = partial(watched.first, "endpoints", "0", fault.at)
+        with suppress(UnmetError):
+            waiting.until("the Service to have no endpoint", gone, bound("endpoints_gone_s"))
     answering = partial(watched.first, entry.target, "answers", fault.undone)
     back = waiting.until(f"{entry.target} to answer", answering, BACK_S)
     waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), bound("ready_again_s"))

@@ -48,13 +48,15 @@ async def until_failing(client: httpx.AsyncClient, *names: str, within_seconds: 
     return await until(f"{names} to fail in /ready", ask, lambda body: failing(body) == set(names), within_seconds)
 
 
-async def until_named(client: httpx.AsyncClient, *errors: str, within_seconds: float = 4) -> None:
-    """Wait until `/ready` says one of these of the database."""
+async def until_named(
+    client: httpx.AsyncClient, *errors: str, check: str = "database", within_seconds: float = 4
+) -> None:
+    """Wait until `/ready` says one of these of a check."""
 
     async def ask() -> str:
-        return str((await client.get("/ready")).json()["checks"]["database"]["error"])
+        return str((await client.get("/ready")).json()["checks"][check]["error"])
 
-    said = f"/ready to say {' or '.join(errors)!r} of the database"
+    said = f"/ready to say {' or '.join(errors)!r} of {check}"
     await until(said, ask, lambda error: any(one in error for one in errors), within_seconds)
 
 

@@ -14,7 +14,16 @@ from app import guard
 from app.config import Settings
 from app.dapr import CREDENTIAL
 from app.main import create_app
-from tests.app.client import APP_TOKEN, assert_problem, cloud_event, deliver, running, until_failing, until_ready
+from tests.app.client import (
+    APP_TOKEN,
+    assert_problem,
+    cloud_event,
+    deliver,
+    running,
+    until_failing,
+    until_named,
+    until_ready,
+)
 from tests.app.sidecar import StandInSidecar
 from tests.app.waiting import until
 
@@ -146,7 +155,7 @@ async def test_a_sidecar_that_comes_back_is_not_taken_for_the_one_that_was_there
     await until_failing(agent, "dapr")
     port = sidecar.port
     await sidecar.stop()
-    await until_failing(agent, "dapr", "statestore")
+    await until_named(agent, "cannot be reached", check="dapr")
     await sidecar.start(port)
     await until_ready(agent)
     assert (await agent.get("/ready", params={"for": "events"})).status_code == 200
