@@ -7,7 +7,7 @@ from functools import partial
 from acceptance.agent.creation import MANAGERS, created
 from acceptance.agent.names import Names
 from acceptance.agent.options import AgentOptions
-from acceptance.agent.overlay import MAKE_UP_CONTEXTS, applied, apply_again
+from acceptance.agent.overlay import HINT, MAKE_UP_CONTEXTS, applied, apply_again
 from acceptance.agent.schema import ask_inside
 from acceptance.harness.errors import EnvironmentNotReadyError, KubectlError
 from acceptance.harness.faults.journal import Undo
@@ -34,8 +34,8 @@ def deployed(
         if options.cluster in MANAGERS:
             kubectl = stack.enter_context(created(options.cluster, keep))
         else:
-            usual = MAKE_UP_CONTEXTS if options.cluster == "auto" else ()
-            kubectl = stack.enter_context(private_copy(context, usual))
+            usual = tuple(MAKE_UP_CONTEXTS) if options.cluster == "auto" else ()
+            kubectl = stack.enter_context(private_copy(context, usual, HINT))
         require_dapr(kubectl)
         undo = undo_table(Cluster(kubectl))
         environment = stack.enter_context(opened(kubectl, name_of(options.names), run, waiting, undo))

@@ -18,6 +18,7 @@ from acceptance.harness.kube.kubectl import Kubectl
 # What `make up` calls its context, on kind and on minikube.
 MAKE_UP_CONTEXTS = {"kind-fastapi-dapr-agent": "kind", "fastapi-dapr-agent": "minikube"}
 """And the overlay that it deploys there."""
+HINT = "`make up` makes one, --context NAME takes another"
 LEAVING = "jsonpath={.items[?(@.metadata.deletionTimestamp)].metadata.name}"
 APPLIED_S = 120
 REMOVED_S = 180

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from acceptance.agent.deployment import name_of
+from acceptance.agent.overlay import HINT, MAKE_UP_CONTEXTS
 from acceptance.controls import suite
 from acceptance.controls.broken import NAMES, broken, undo_table
 from acceptance.controls.catalogue import Control, load
@@ -82,7 +83,7 @@ def main(arguments: list[str]) -> int:
         parser.error("none of these is a quick one")
     terminate_like_interrupt()
     try:
-        with private_copy("auto", options.context) as kubectl:
+        with private_copy(options.context, tuple(MAKE_UP_CONTEXTS), HINT) as kubectl:
             return judged(kubectl, controls)
     except EnvironmentNotReadyError as error:
         sys.stderr.write(f"environment not ready: {error}\n")

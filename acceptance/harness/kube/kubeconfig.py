@@ -2,7 +2,7 @@
 
 import ipaddress
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,13 +15,14 @@ from acceptance.harness.errors import EnvironmentNotReadyError, KubectlError
 from acceptance.harness.kube import proxies
 from acceptance.harness.kube.kubectl import Kubectl, output
 
+HINT = "--context NAME takes another"
 CONTAINER_ADDRESSES = "{{range .Containers}}{{.IPv4Address}} {{end}}"
 
 
-def choose_context(context: str | None, usual: Collection[str], known: dict[str, Any]) -> str:
+def choose_context(context: str | None, usual: Sequence[str], known: dict[str, Any], hint: str = HINT) -> str:
     """The context a run uses, out of a flattened kubeconfig: what was named, else the first usual one, or the current.
 
-    Raises EnvironmentNotReadyError when there is none.
+    Raises EnvironmentNotReadyError when there is none, with a hint at what helps.
     """
     names = [entry["name"] for entry in _entries(known, "contexts")]
     wanted = [context] if context else [*usual] or [str(known.get("current-context") or "")]
@@ -29,7 +30,7 @@ def choose_context(context: str | None, usual: Collection[str], known: dict[str,
     if not found:
         raise EnvironmentNotReadyError(
             f"no cluster: the kubeconfig has no context {' or '.join(repr(name) for name in wanted)} "
-            f"(it has: {', '.join(names) or 'none'}); --context NAME takes another"
+            f"(it has: {', '.join(names) or 'none'}); {hint}"
         )
     return found[0]
 
@@ -59,13 +60,13 @@ def container_addresses() -> set[str]:
 
 
 @contextmanager
-def private_copy(context: str | None, usual: Collection[str] = ()) -> Iterator[Kubectl]:
+def private_copy(context: str | None, usual: Sequence[str] = (), hint: str = HINT) -> Iterator[Kubectl]:
     """A kubectl on a copy of the user's kubeconfig, cut down to one context and removed afterwards.
 
     Raises EnvironmentNotReadyError when there is no such context, or when it is not local and was not named.
     """
     # Without --raw there are no credentials in it.
-    chosen = choose_context(context, usual, yaml.safe_load(output("kubectl", "config", "view")) or {})
+    chosen = choose_context(context, usual, yaml.safe_load(output("kubectl", "config", "view")) or {}, hint)
     text = output("kubectl", "config", "view", "--raw", "--flatten", "--minify", f"--context={chosen}")
     copied = yaml.safe_load(text)
     name_programs(copied, files())

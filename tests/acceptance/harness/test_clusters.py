@@ -25,6 +25,7 @@ from acceptance.harness.kube.kubeconfig import private_copy
 from acceptance.harness.kube.kubectl import Kubectl
 from acceptance.harness.suite.environment import require_disk
 
+USUAL = tuple(MAKE_UP_CONTEXTS)
 MINIFIED = """
 current-context: kind-fastapi-dapr-agent
 contexts: [{name: kind-fastapi-dapr-agent, context: {cluster: c, user: u}}]
@@ -59,7 +60,7 @@ def users_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_run_works_on_a_private_copy_and_leaves_the_users_file_as_it_is(users_kubeconfig: Path) -> None:
     before = hashlib.sha256(users_kubeconfig.read_bytes()).hexdigest()
-    with private_copy(None, MAKE_UP_CONTEXTS) as kubectl:
+    with private_copy(None, USUAL) as kubectl:
         copy = kubectl.kubeconfig
         assert copy != users_kubeconfig
         assert stat.S_IMODE(copy.stat().st_mode) == 0o600
@@ -69,18 +70,18 @@ def test_a_run_works_on_a_private_copy_and_leaves_the_users_file_as_it_is(users_
 
 @pytest.mark.usefixtures("users_kubeconfig")
 def test_the_private_copy_holds_one_context_and_its_credentials_only() -> None:
-    with private_copy(None, MAKE_UP_CONTEXTS) as kubectl:
+    with private_copy(None, USUAL) as kubectl:
         assert yaml.safe_load(kubectl.kubeconfig.read_text()) == yaml.safe_load(MINIFIED)
 
 
 def test_a_context_without_its_cluster_is_named(users_kubeconfig: Path, tmp_path: Path) -> None:
     cannot = "case $* in *--minify*) echo 'error: cannot locate cluster c' >&2; exit 1 ;; esac"
     executable(tmp_path / "kubectl", f"{cannot}\ncat {users_kubeconfig}")
-    with pytest.raises(EnvironmentNotReadyError, match="cannot locate cluster c"), private_copy(None, MAKE_UP_CONTEXTS):
+    with pytest.raises(EnvironmentNotReadyError, match="cannot locate cluster c"), private_copy(None, USUAL):
         pass
     users_kubeconfig.write_text(re.sub("clusters:.*", "clusters: null", MINIFIED))
     executable(tmp_path / "kubectl", f"cat {users_kubeconfig}")
-    with pytest.raises(EnvironmentNotReadyError, match="names no cluster"), private_copy(None, MAKE_UP_CONTEXTS):
+    with pytest.raises(EnvironmentNotReadyError, match="names no cluster"), private_copy(None, USUAL):
         pass
 
 
@@ -92,7 +93,7 @@ def test_a_kubectl_that_does_not_answer_is_the_environments_fault(
     monkeypatch.setattr(kubectl_module, "ANSWERED_S", 0.1)
     with (
         pytest.raises(EnvironmentNotReadyError, match="kubectl config view: no answer"),
-        private_copy(None, MAKE_UP_CONTEXTS),
+        private_copy(None, USUAL),
     ):
         pass
 
@@ -111,7 +112,7 @@ def test_a_cluster_that_is_not_local_has_to_be_named(users_kubeconfig: Path) -> 
     users_kubeconfig.write_text(MINIFIED.replace("127.0.0.1", "192.0.2.1"))
     with (
         pytest.raises(EnvironmentNotReadyError, match="--context kind-fastapi-dapr-agent"),
-        private_copy(None, MAKE_UP_CONTEXTS),
+        private_copy(None, USUAL),
     ):
         pass
     with private_copy("kind-fastapi-dapr-agent") as kubectl:

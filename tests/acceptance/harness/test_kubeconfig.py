@@ -1,6 +1,6 @@
 """Which cluster a run may touch."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from acceptance.harness.errors import EnvironmentNotReadyError
 from acceptance.harness.kube import kubeconfig
 from acceptance.harness.kube.kubeconfig import choose_context, is_local
 
+USUAL = tuple(MAKE_UP_CONTEXTS)
 KNOWN: dict[str, Any] = {
     "current-context": "production",
     "contexts": [{"name": "production"}, {"name": "kind-fastapi-dapr-agent"}],
@@ -21,17 +22,17 @@ KNOWN: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("context", "usual", "chosen"),
     [
-        (None, MAKE_UP_CONTEXTS, "kind-fastapi-dapr-agent"),
+        (None, USUAL, "kind-fastapi-dapr-agent"),
         (None, (), "production"),
-        ("production", MAKE_UP_CONTEXTS, "production"),
+        ("production", USUAL, "production"),
     ],
 )
-def test_context_that_is_used(context: str | None, usual: Collection[str], chosen: str) -> None:
+def test_context_that_is_used(context: str | None, usual: Sequence[str], chosen: str) -> None:
     assert choose_context(context, usual, KNOWN) == chosen
 
 
-@pytest.mark.parametrize(("context", "usual"), [("absent", MAKE_UP_CONTEXTS), (None, ()), (None, MAKE_UP_CONTEXTS)])
-def test_context_that_does_not_exist_is_named(context: str | None, usual: Collection[str]) -> None:
+@pytest.mark.parametrize(("context", "usual"), [("absent", USUAL), (None, ()), (None, USUAL)])
+def test_context_that_does_not_exist_is_named(context: str | None, usual: Sequence[str]) -> None:
     with pytest.raises(EnvironmentNotReadyError, match="no context"):
         choose_context(context, usual, {"contexts": []})
 
