@@ -9,6 +9,7 @@ from kubernetes import client
 
 from acceptance.harness.errors import UnmetError
 from acceptance.harness.kube.cluster import Cluster
+from acceptance.harness.kube.objects import host
 
 KAFKA_PORT, POSTGRES_PORT = 9092, 5432
 MECHANISMS = {"SHA-256": "SCRAM-SHA-256", "SHA-512": "SCRAM-SHA-512", "PLAINTEXT": "PLAIN"}
@@ -29,7 +30,7 @@ class KafkaClient:
     @property
     def address(self) -> tuple[str, int]:
         """Where the first broker takes connections."""
-        return split(self.brokers[0], KAFKA_PORT)
+        return _split(self.brokers[0], KAFKA_PORT)
 
     def arguments(self) -> dict[str, Any]:
         """What `in_cluster/clients.py` makes a client of."""
@@ -56,9 +57,9 @@ class PostgresClient:
 
     def dsn(self) -> str:
         """All of it as a URL; never to be printed."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
         credentials = ":".join(quote(one, safe="") for one in (self.user, self.password) if one)
-        return f"postgresql://{credentials}@{host}:{self.port}/{quote(self.database, safe='')}?{urlencode(self.tls)}"
+        database = quote(self.database, safe="")
+        return f"postgresql://{credentials}@{host(self.host)}:{self.port}/{database}?{urlencode(self.tls)}"
 
 
 def metadata(cluster: Cluster, namespace: str, component: str) -> dict[str, str]:
@@ -122,12 +123,6 @@ def postgres(told: dict[str, str]) -> PostgresClient:
     )
 
 
-def split(address: str, port: int) -> tuple[str, int]:
-    """Host and port of an address, which may leave out the port."""
-    url = urlsplit(f"//{address}")
-    return url.hostname or "", url.port or port
-
-
 def _value(cluster: Cluster, namespace: str, component: str, member: dict[str, Any]) -> str:
     """What a member of a Component's metadata is; of a Secret what that has now."""
     reference = member.get("secretKeyRef")
@@ -155,3 +150,9 @@ def _of_url(text: str) -> dict[str, str]:
         **dict(parse_qsl(url.query)),
     }
     return {name: value for name, value in found.items() if value}
+
+
+def _split(address: str, port: int) -> tuple[str, int]:
+    """Host and port of an address, which may leave out the port."""
+    url = urlsplit(f"//{address}")
+    return url.hostname or "", url.port or port

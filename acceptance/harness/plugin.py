@@ -4,7 +4,7 @@ It does something in runs that have a criteria file: named by an option, or besi
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from itertools import chain
@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from acceptance.harness.errors import EnvironmentNotReadyError, ExitCode, UnmetError, UnsteadyError, expect
-from acceptance.harness.faults.faults import Faults
+from acceptance.harness.faults.faults import Faults, Proof
 from acceptance.harness.faults.journal import Journal
 from acceptance.harness.kube import proxies
 from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.kube.kubeconfig import private_copy
+from acceptance.harness.kube.objects import Target
 from acceptance.harness.kube.workload import first_missing
 from acceptance.harness.probes.reach import Reach
 from acceptance.harness.suite import evidence, options
@@ -34,7 +35,7 @@ from acceptance.harness.watching.timeline import Timeline
 Judge = Callable[..., None]
 Within = Callable[..., Any]
 Bound = Callable[[str], float]
-STEADY_AGAIN_S = 120
+STEADY_S, STEADY_AGAIN_S = 30, 120
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -199,23 +200,33 @@ def steady() -> Callable[[float], None]:
 
 
 @pytest.fixture
-def proofs() -> dict[Any, Any]:
+def proofs() -> Mapping[Target, Proof]:
     """What else has to fall silent when a target is frozen. To be overridden."""
     return {}
+
+
+def breaking(
+    run: Run,
+    cluster: Cluster,
+    journal: Journal,
+    require_steady: Callable[[], None],
+    proofs: Mapping[Target, Proof] | None = None,
+) -> Faults:
+    """What breaks things on the cluster of a run, as far as its options allow."""
+    system, allowed = run.options.catalogue.system, run.options.fault_backends
+    return Faults(cluster, journal, run.waiting, require_steady, system, allowed, proofs or {})
 
 
 @pytest.fixture
 def faults(
     cluster: Cluster,
-    waiting: Waiting,
     journal: Journal,
     run: Run,
     steady: Callable[[float], None],
-    proofs: dict[Any, Any],
+    proofs: Mapping[Target, Proof],
 ) -> Iterator[Faults]:
     """Break things; afterwards everything has to be steady again."""
-    chosen = run.options
-    yield Faults(cluster, journal, waiting, partial(steady, 30), chosen.catalogue.system, chosen.fault_backends, proofs)
+    yield breaking(run, cluster, journal, partial(steady, STEADY_S), proofs)
     try:
         steady(STEADY_AGAIN_S)
     except UnmetError as error:

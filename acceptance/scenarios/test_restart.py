@@ -19,10 +19,9 @@ from acceptance.agent.record import Record
 from acceptance.agent.system import System
 from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError, UnmetError, expect
-from acceptance.harness.faults.faults import Faults
 from acceptance.harness.faults.journal import Journal
 from acceptance.harness.faults.restart import replaced
-from acceptance.harness.plugin import Bound, Judge, Within
+from acceptance.harness.plugin import Bound, Judge, Within, breaking
 from acceptance.harness.probes.api import Api
 from acceptance.harness.suite.catalogue import proves
 from acceptance.harness.suite.numbers import most
@@ -98,9 +97,7 @@ def restarted_s(
     """Seconds that a restart took of the agent, and of PostgreSQL where that is a workload of this cluster."""
     assert saved
     assert published
-    chosen = run.options
-    steady = partial(system.until_steady, agent)
-    faults = Faults(system.cluster, journal, run.waiting, steady, chosen.catalogue.system, chosen.fault_backends)
+    faults = breaking(run, system.cluster, journal, partial(system.until_steady, agent))
     databases = [target for name, target in system.own_backends.items() if name == "postgres"]
     return replaced(faults, *databases, system.agent, within_s=WITHIN_S)
 
