@@ -1,6 +1,7 @@
 """The system under test, by the names it has here: what runs of it now, and its steady state."""
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.kube.objects import Pod, Target
 from acceptance.harness.kube.workload import behind, find, require_ready, serving_pod
 from acceptance.harness.probes.api import Api, shorten
-from acceptance.harness.probes.toolbox import Toolbox
+from acceptance.harness.probes.toolbox import LIMITS, Toolbox
 from acceptance.harness.waiting import Waiting
 
 STEADY_S = 30
@@ -128,10 +129,11 @@ class System:
         target = ("exec", f"deploy/{self.agent.name}", "-c", self.agent.container, "--")
         return self.cluster.kubectl.run("-n", self.namespace, *target, "python", "-m", "app", *arguments, timeout_s=60)
 
-    def toolbox(self, run_id: str) -> Toolbox:
-        """The run's own pod beside the agent, not made yet."""
+    def toolbox(self, run_id: str, limits: Mapping[str, str] = LIMITS) -> Toolbox:
+        """A pod of the run's own beside the agent, not made yet."""
         names = self.names
-        return Toolbox(self.cluster, self.waiting, names.namespace, self.agent.name, names.toolbox.image, run_id)
+        where = (names.namespace, self.agent.name, names.toolbox.image)
+        return Toolbox(self.cluster, self.waiting, *where, run_id, limits)
 
     def publish_and_wait(self, agent: Api, within_s: float) -> float:
         """Seconds from publishing an event until its effect can be read. Raises UnmetError when it takes longer."""

@@ -41,13 +41,21 @@ def differences(control: Control, report: dict[str, Any]) -> list[str]:
         for outcome in ("failed", "passed")
     )
     found = [f"{entry_id} should be red" for entry_id in sorted(control.red - red)]
-    found += [f"{entry_id} should be green" for entry_id in sorted(results.keys() - control.red - green)]
+    found += [
+        f"{entry_id} should be green: {_said(results[entry_id])}"
+        for entry_id in sorted(results.keys() - control.red - green)
+    ]
     # A failure whose reason is in the product has no known cause; what was expected or seen names it.
     first = failures.get(control.first_red, [])
     named = " / ".join(failure[key] for failure in first for key in ("expected", "seen", "cause"))
     if control.cause not in named:
         found.append(f"{control.first_red} should name {control.cause!r}, not {named!r}")
     return found
+
+
+def _said(result: dict[str, Any]) -> str:
+    told = [f"{name}: {text}" for failure in result["failures"] for name, text in failure.items() if text]
+    return "\n      ".join([result["reason"], *told])
 
 
 def judged(kubectl: Kubectl, controls: list[Control]) -> ExitCode:

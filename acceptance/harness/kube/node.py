@@ -57,6 +57,13 @@ class Node:
         lines = self._sh(f"grep -h VmRSS {files} 2>/dev/null || true").splitlines() if files else []
         return sum(int(line.split()[1]) * 1024 for line in lines)
 
+    def cpu(self, container_id: str) -> dict[str, int]:
+        """The counters of a container's control group, as `cpu.stat` has them; empty when the container is gone."""
+        if not self.pids(container_id):
+            return {}
+        lines = self._sh(f"cat $(find /sys/fs/cgroup -type d -name '*{container_id}*' | head -n 1)/cpu.stat")
+        return {name: int(value) for name, value in map(str.split, lines.splitlines())}
+
     def _sh(self, script: str) -> str:
         try:
             done = subprocess.run(

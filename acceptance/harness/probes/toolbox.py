@@ -5,7 +5,9 @@ import io
 import json
 import subprocess
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from acceptance.harness.errors import EnvironmentNotReadyError, HopelessError, NotYetError
@@ -22,6 +24,7 @@ tarfile.open(fileobj=io.BytesIO(base64.b64decode(sys.stdin.read()))).extractall(
 VOLUME_MOUNTS = ("dapr.io/volume-mounts", "dapr.io/volume-mounts-rw")
 """Annotations: what a sidecar mounts of its pod's volumes, as name:path with commas between them."""
 LIFE_S = 3 * 3600
+LIMITS = MappingProxyType({"cpu": "1", "memory": "192Mi"})
 
 
 class Toolbox:
@@ -30,12 +33,22 @@ class Toolbox:
     It has what a Dapr sidecar there has of volumes: the Components' certificates are where they say.
     """
 
-    def __init__(self, cluster: Cluster, waiting: Waiting, namespace: str, like: str, image: str, run_id: str) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        waiting: Waiting,
+        namespace: str,
+        like: str,
+        image: str,
+        run_id: str,
+        limits: Mapping[str, str] = LIMITS,
+    ) -> None:
         self._cluster = cluster
         self.waiting = waiting
         self._namespace = namespace
         self._like = like
         self._image = image
+        self._limits = dict(limits)
         self._files = {f"acceptance/in_cluster/{file.name}": file.read_bytes() for file in PROGRAMS.glob("*.py")}
         self._is_filled = False
         self.name = f"acceptance-{run_id}"
@@ -141,7 +154,7 @@ class Toolbox:
                         "volumeMounts": [{"name": "programs", "mountPath": FOLDER}, *mounts],
                         "resources": {
                             "requests": {"cpu": "20m", "memory": "32Mi"},
-                            "limits": {"cpu": "1", "memory": "192Mi"},
+                            "limits": self._limits,
                         },
                         "securityContext": {
                             "allowPrivilegeEscalation": False,
