@@ -50,5 +50,6 @@ class Meter:
 
 
 def _between(before: Counters, after: Counters) -> Usage:
-    spent = {name: after[name] - before.get(name, 0) for name in ("usage_usec", "nr_periods", "nr_throttled")}
+    # a container without a limit has no periods
+    spent = {name: after.get(name, 0) - before.get(name, 0) for name in ("usage_usec", "nr_periods", "nr_throttled")}
     return Usage(spent["usage_usec"], spent["nr_throttled"] / max(spent["nr_periods"], 1))
