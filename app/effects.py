@@ -1,8 +1,11 @@
 """The effect of an event on the database; DependencyUnavailableError from every function while that is away."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
+
+from asyncpg import Record
 
 from app import SERVICE
 from app.database import Database
@@ -13,30 +16,41 @@ from app.events import other_row
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-# One statement is one transaction and one round trip: only the delivery that inserts the row has an effect.
-# Data are the same when their values are. A row without source, of the version before, is our own event's, whatever its
-# data, and another source's event where the data are the same: that came again.
+# One statement is one transaction and one round trip, for as many events as there are, no id twice among them: only the
+# delivery that inserts the row has an effect. Data are the same when their values are. A row without source, of the
+# version before, is our own event's, whatever its data, and another source's event where the data are the same: that
+# came again. What is locked, is so in one order: batches of two replicas may hold each other up, but not for ever.
 APPLY = """
-WITH delivered AS (
+WITH given AS MATERIALIZED (
+    SELECT "row", id, source, own, key, message, metadata::jsonb AS metadata, amount, "partition", "offset", digest,
+        place
+    FROM unnest(
+        $1::text[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::text[], $7::text[], $8::numeric[],
+        $9::integer[], $10::bigint[], $11::bytea[]
+    ) WITH ORDINALITY
+    AS given ("row", id, source, own, key, message, metadata, amount, "partition", "offset", digest, place)
+), delivered AS (
     INSERT INTO processed_events AS processed (id, source, key, message, metadata, "partition", "offset", digest)
-    VALUES ($1, $3, $5, $6, $7, $9, $10, $11)
+    SELECT "row", source, key, message, metadata, "partition", "offset", digest FROM given ORDER BY "row"
     ON CONFLICT (id) DO UPDATE SET deliveries = processed.deliveries + (
         coalesce(processed.source = excluded.source, true)
         AND processed.message = excluded.message AND processed.metadata = excluded.metadata
     )::integer, redelivered = CASE WHEN excluded."partition" IS NULL THEN processed.redelivered
         ELSE coalesce(processed.redelivered, '{}') || jsonb_build_object(excluded."partition", excluded."offset") END
-    RETURNING deliveries, source, message = $6 AND metadata = $7 AS same_data
+    RETURNING id AS "row", deliveries, source AS known, message AS kept, metadata AS kept_metadata
+), compared AS (
+    SELECT *, kept = message AND kept_metadata = metadata AS same_data FROM given JOIN delivered USING ("row")
 ), judged AS (
-    SELECT deliveries, same_data, coalesce(source = $3, $4::boolean OR same_data) AS mine FROM delivered
+    SELECT *, coalesce(known = source, own OR same_data) AS mine FROM compared
+), fresh AS (
+    SELECT * FROM judged WHERE deliveries = 1 AND mine AND same_data
 ), effect AS (
-    INSERT INTO effects (event_id, source, key, amount)
-    SELECT $2, $3, $5, $8 FROM judged WHERE deliveries = 1 AND mine AND same_data
+    INSERT INTO effects (event_id, source, key, amount) SELECT id, source, key, amount FROM fresh ORDER BY place
 ), total AS (
-    INSERT INTO totals (key, count, amount)
-    SELECT $5, 1, $8 FROM judged WHERE deliveries = 1 AND mine AND same_data
-    ON CONFLICT (key) DO UPDATE SET count = totals.count + 1, amount = totals.amount + excluded.amount
+    INSERT INTO totals (key, count, amount) SELECT key, count(*), sum(amount) FROM fresh GROUP BY key ORDER BY key
+    ON CONFLICT (key) DO UPDATE SET count = totals.count + excluded.count, amount = totals.amount + excluded.amount
 )
-SELECT deliveries, mine, same_data FROM judged
+SELECT deliveries, mine, same_data FROM judged ORDER BY place
 """
 RECORD_FAILURE = """
 INSERT INTO failed_events AS failed (id, digest, reason, "partition", "offset", source) VALUES ($1, $2, $3, $4, $5, $6)
@@ -50,6 +64,23 @@ RESTORE_ATTEMPTS = "UPDATE failed_events SET attempts = 0, dead_lettered_at = NU
 MAX_REASON = 1000
 
 
+class Change(NamedTuple):
+    """What one event changes, as APPLY takes it."""
+
+    row: str
+    """The id of its row, which is not the event's where another source used that first."""
+    id: str
+    source: str
+    own: bool
+    key: str
+    message: str
+    metadata: str
+    amount: Decimal
+    partition: int | None
+    offset: int | None
+    digest: bytes
+
+
 class Failure(NamedTuple):
     """What is known about an event whose handling failed."""
 
@@ -59,28 +90,44 @@ class Failure(NamedTuple):
     dead_lettered: bool
 
 
-async def apply(database: Database, delivery: Delivery) -> bool:
-    """Apply a delivered event; False when an earlier delivery did.
-
-    IndigestibleError when it cannot be applied, also when its id was applied with other data.
-    """
+def change(delivery: Delivery, encoding: str | None) -> Change:
+    """What a delivered event changes; IndigestibleError when it cannot be applied."""
     data, source = delivery.data, delivery.source or ""
-    names = {"id": delivery.id, "source": source}
-    if found := unstorable(database.encoding, names | data.texts):
+    if found := unstorable(encoding, {"id": delivery.id, "source": source} | data.texts):
         raise IndigestibleError(f"{found.field}: {found.message}")
-    amount = Decimal(str(data.metadata.amount))
+    content = (data.metadata.key, data.message, data.metadata_json, Decimal(str(data.metadata.amount)))
     position = (delivery.partition, delivery.offset)
-    content = (data.metadata.key, data.message, data.metadata_json, amount, *position, data.digest)
-    event = (delivery.id, source, source == SERVICE, *content)
+    return Change(delivery.id, delivery.id, source, source == SERVICE, *content, *position, data.digest)
+
+
+async def commit(database: Database, changes: Sequence[Change]) -> list[Record]:
+    """Make changes in one transaction, no row twice among them, and say of each in its order what came of it.
+
+    IndigestibleError when the server cannot hold some text.
+    """
     try:
         async with database.connection() as connection:
-            (row,) = await connection.fetch(APPLY, delivery.id, *event)
-            if not row["mine"]:
-                (row,) = await connection.fetch(APPLY, other_row(source, delivery.id), *event)
+            rows: list[Record] = await connection.fetch(APPLY, *map(list, zip(*changes, strict=True)))
     except UnstorableTextError as error:
         raise IndigestibleError(error.detail) from error
+    return rows
+
+
+async def apply(database: Database, change: Change) -> bool:
+    """Make one change in a transaction of its own; False when an earlier delivery did.
+
+    IndigestibleError when it cannot be made, also when its id was applied with other data.
+    """
+    (row,) = await commit(database, [change])
+    if not row["mine"]:
+        (row,) = await commit(database, [change._replace(row=other_row(change.source, change.id))])
+    return is_new(change, row)
+
+
+def is_new(change: Change, row: Record) -> bool:
+    """Tell whether this delivery had the effect; IndigestibleError when its id was applied with other data."""
     if not row["same_data"]:
-        raise IndigestibleError(f"key reused: {delivery.id} was applied with other data")
+        raise IndigestibleError(f"key reused: {change.id} was applied with other data")
     return bool(row["deliveries"] == 1)
 
 

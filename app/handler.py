@@ -14,6 +14,7 @@ from app.database import Database
 from app.delivery import Delivery, IndigestibleError
 from app.effects import Failure
 from app.errors import DependencyUnavailableError
+from app.group_commit import GroupCommit
 from app.health import Monitor
 from app.letter import MAX_RECORD_BYTES, SMALLER, DeadLetter
 
@@ -39,6 +40,7 @@ class Handler:
         self._max_attempts = settings.max_event_attempts
         self._sidecar = sidecar
         self._database = database
+        self._group_commit = GroupCommit(database)
         self._monitor = monitor
 
     async def handle(self, delivery: Delivery) -> Status:
@@ -57,14 +59,16 @@ class Handler:
         self._monitor.progress.note(delivery, done=status is not Status.RETRY)
         told = {"id": delivery.id, "source": delivery.source, "key": delivery.key}
         fields = told | {"status": status, "outcome": outcome} | delivery.trace
-        logger.info("Received event %s", delivery.id, extra=fields)
+        if logger.isEnabledFor(logging.INFO):  # by `info`, where it was called would be found out for each
+            message = ("Received event %s", (delivery.id,), None)
+            logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, *message, extra=fields))
         return status
 
     async def _apply(self, delivery: Delivery) -> tuple[Status, str]:
         # daprd tries again each second: connections in vain would use up the refusals that the sidecar needs
         self._monitor.require("database")
         try:
-            applied = await effects.apply(self._database, delivery)
+            applied = await self._group_commit.apply(delivery)
         except DependencyUnavailableError as error:
             self._monitor.progress.outcomes.refused(error.reason, monotonic())
             raise

@@ -29,7 +29,7 @@ async def hand_over(database: Database, partition: Partition, records: Iterable[
             if partition.topic == DEAD_LETTER_TOPIC:
                 await dead_letters.record(database, DeadLetter.of(delivery))
             else:
-                await effects.apply(database, delivery)
+                await effects.apply(database, effects.change(delivery, database.encoding))
         except ServiceError:
             raise
         except IndigestibleError as error:

@@ -36,7 +36,7 @@ from benchmarks.usage import Meter, Usage
 
 OPTIONS = AgentOptions("auto", None, "never", names.load())
 PROGRAM = Path(__file__).with_name("consumer.py")
-APPLY_ALL = Path(__file__).with_name("apply_all.sql").read_text()
+APPLY_ONE = Path(__file__).with_name("apply_one.sql").read_text()
 AGENT = "agent (500m)"
 KEYS = 64
 AWAY_S = 60
@@ -152,7 +152,7 @@ class Benchmark:
             "schema": schema,
             "within_s": within_s,
             "is_batched": consumer.is_batched,
-            "statement": APPLY_ALL if consumer.is_batched else APPLY,
+            "statement": APPLY if consumer.is_batched else APPLY_ONE,
             "migrations": list(MIGRATIONS),
         }
         with pod(self.system, self.journal, run, consumer.cpu) as made:

@@ -58,11 +58,12 @@ class Node:
         return sum(int(line.split()[1]) * 1024 for line in lines)
 
     def cpu(self, container_id: str) -> dict[str, int]:
-        """The counters of a container's control group, as `cpu.stat` has them; empty when the container is gone."""
+        """The counters of a container's control groups, as `cpu.stat` has them; empty when the container is gone."""
         if not self.pids(container_id):
             return {}
-        lines = self._sh(f"cat $(find /sys/fs/cgroup -type d -name '*{container_id}*' | head -n 1)/cpu.stat")
-        return {name: int(value) for name, value in map(str.split, lines.splitlines())}
+        # with the first version of control groups what a limit held up is counted apart from what was used
+        files = self._sh(f"find /sys/fs/cgroup -path '*{container_id}*/cpu.stat' -exec cat {{}} +")
+        return {name: int(value) for name, value in map(str.split, files.splitlines())}
 
     def _sh(self, script: str) -> str:
         try:

@@ -9,10 +9,10 @@ from acceptance.harness.errors import EnvironmentNotReadyError
 from acceptance.harness.kube.node import Node
 
 CONTAINER = "0123456789abcdef"
-# docker exec NODE sh -c SCRIPT: the script runs here, on what looks like the node's /proc.
+# docker exec NODE sh -c SCRIPT: the script runs here, on what looks like the node's /proc and /sys/fs/cgroup.
 DOCKER = """#!/bin/sh
 [ "$2" = node ] || { echo "no such container" >&2; exit 1; }
-exec sh -c "$(printf '%s' "$5" | sed "s|/proc|$PROC|g")"
+exec sh -c "$(printf '%s' "$5" | sed "s|/proc|$PROC|g; s|/sys/fs/cgroup|$CGROUP|g")"
 """
 
 
@@ -28,6 +28,12 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (proc / pid / "stat").write_text(f"{pid} (a (strange) name) {state} 1 1\n")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("PROC", str(proc))
+    counters = {"unified": "usage_usec 700\nuser_usec 500\n", "cpu": "nr_periods 9\nnr_throttled 4\n"}
+    for version, lines in counters.items():
+        group = tmp_path / "cgroup" / version / "pods" / f"cri-containerd-{CONTAINER}.scope"
+        group.mkdir(parents=True)
+        (group / "cpu.stat").write_text(lines)
+    monkeypatch.setenv("CGROUP", str(tmp_path / "cgroup"))
 
 
 def test_a_node_that_cannot_be_entered_is_known() -> None:
@@ -54,3 +60,8 @@ def test_a_container_that_is_gone_has_no_processes() -> None:
 def test_only_a_container_id_gets_near_a_shell() -> None:
     with pytest.raises(ValueError, match="not a container id"):
         Node("node").pids("abc; reboot")
+
+
+def test_what_a_container_used_is_read_from_either_version_of_its_control_groups() -> None:
+    assert Node("node").cpu(CONTAINER) == {"usage_usec": 700, "user_usec": 500, "nr_periods": 9, "nr_throttled": 4}
+    assert Node("node").cpu("e" * 16) == {}
