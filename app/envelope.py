@@ -29,7 +29,7 @@ TRACESTATE = re.compile("[ -~]{1,512}")
 def read_json(text: bytes) -> Any:  # noqa: ANN401 - any JSON
     """Read JSON in UTF-8, whole numbers to their last digit however they are written; ValueError says what is wrong."""
     try:
-        return json.loads(text.decode("utf-8-sig"), parse_float=_number)
+        return DECODER.decode(text.decode("utf-8-sig"))
     except RecursionError as error:
         raise ValueError(f"nested too deep: {error}") from None
 
@@ -39,6 +39,9 @@ def _number(text: str) -> int | float:
     if MAX_INTEGER <= abs(number) < inf and (exact := Decimal(text)) == exact.to_integral_value():
         return int(exact)
     return number
+
+
+DECODER = json.JSONDecoder(parse_float=_number)
 
 
 def _check_json_type(text: str) -> str:

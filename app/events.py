@@ -13,6 +13,8 @@ from app.values import LINE, MAX_INTEGER, Text, check_json, check_line, check_nu
 EVENT_TYPE = "fastapi-dapr-agent.event"
 DEAD_LETTER_TYPE = "fastapi-dapr-agent.dead-letter"
 MAX_ID = 256
+CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+LEGIBLE = json.JSONEncoder(ensure_ascii=False)
 
 
 def _amount(value: object) -> int | float:
@@ -64,12 +66,12 @@ class EventData(BaseModel):
     @cached_property
     def canonical(self) -> str:
         """The data as JSON, written in one way however it was written by whoever sent it."""
-        return json.dumps(self.content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return CANONICAL.encode(self.content)
 
     @cached_property
     def metadata_json(self) -> str:
         """The metadata as JSON; not in ASCII, whose escapes a server that is not UTF8 cannot read."""
-        return json.dumps(self.content.get("metadata", {}), ensure_ascii=False)
+        return LEGIBLE.encode(self.content.get("metadata", {}))
 
     @property
     def texts(self) -> dict[str, str]:

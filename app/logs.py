@@ -1,11 +1,13 @@
 """One JSON object per log line, on stdout."""
 
+import asyncio
 import json
 import logging
 import sys
 from datetime import UTC, datetime
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+_ENCODER = json.JSONEncoder(default=str)
 
 
 class JsonFormatter(logging.Formatter):
@@ -22,12 +24,45 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return _ENCODER.encode(line)
+
+
+class TurnHandler(logging.StreamHandler):  # type: ignore[type-arg]  # at run time it takes none
+    """Writes all lines of one turn of the event loop at once: to write is dear, and a batch of events has many."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stdout)
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, where there is a loop when its turn ends."""
+        try:
+            self._lines.append(self.format(record) + self.terminator)
+        except Exception:  # noqa: BLE001 - as logging's own
+            self.handleError(record)
+            return
+        if len(self._lines) > 1:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self.flush)
+        except RuntimeError:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what there is."""
+        with self.lock:  # type: ignore[union-attr]  # it has one until it is closed
+            lines, self._lines = self._lines, []
+            if lines:
+                self.stream.write("".join(lines))
+            super().flush()
 
 
 def configure() -> None:
     """Send every logger to stdout as JSON, from level INFO."""
-    handler = logging.StreamHandler(sys.stdout)
+    # what no line says need not be found out for each
+    for name in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
+        setattr(logging, name, False)
+    handler = TurnHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # a broker that is away is reported once, by its check, not at every attempt
