@@ -1,12 +1,14 @@
 """An event as daprd delivers it."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, Self
 
 from pydantic import ValidationError
-from starlette.datastructures import Headers
+from pydantic_core import from_json
 
 from app import SERVICE
 from app.envelope import MAX_SOURCE, Envelope, read_json, trace
@@ -40,16 +42,18 @@ class Delivery:
     """The size of a body that was too large to be read, in bytes; 0 when that was not told."""
 
     @classmethod
-    def of(cls, body: bytes | None, headers: Headers) -> Self:
+    def of(cls, body: bytes | None, received: Sequence[tuple[bytes, bytes]]) -> Self:
         """Make a delivery of a request's parts; without a body, that was too large to be read."""
-        record_key = headers.get("__key", "")
+        # of a header that is there twice, the first
+        headers = {name: value.decode("latin-1") for name, value in reversed(received)}
+        record_key = headers.get(b"__key", "")
         return cls(
             body or b"",
-            headers.get("__topic", ""),
-            _number(headers.get("__partition", ""), MAX_PARTITION),
-            _number(headers.get("__offset", ""), MAX_OFFSET),
+            headers.get(b"__topic", ""),
+            _number(headers.get(b"__partition", ""), MAX_PARTITION),
+            _number(headers.get(b"__offset", ""), MAX_OFFSET),
             record_key if len(record_key) <= MAX_RECORD_KEY else "",
-            _number(headers.get("content-length", ""), MAX_OFFSET) or 0 if body is None else None,
+            _number(headers.get(b"content-length", ""), MAX_OFFSET) or 0 if body is None else None,
         )
 
     @property
@@ -119,14 +123,12 @@ class Delivery:
     @cached_property
     def _unwrapped(self) -> tuple[bytes, Any]:
         """With `rawPayload` the body is an envelope of daprd's own; whatever is in it is the record, unwrapped once."""
-        body = _parse(self.body)
+        body = _parse_quickly(self.body)
         if isinstance(body, dict) and body.get("type") == WRAPPER_TYPE and body.keys() >= WRAPPER:
-            try:
+            with suppress(ValueError):
                 record = decode_base64(body["data_base64"])
-            except ValueError:
-                return self.body, body
-            return record, _parse(record)
-        return self.body, body
+                return record, _parse(record)
+        return self.body, _parse(self.body)
 
     def _name(self, member: str, longest: int) -> str | None:
         value = self.envelope.get(member) if isinstance(self.envelope, dict) else None
@@ -134,6 +136,14 @@ class Delivery:
             return value if isinstance(value, str) and 0 < len(check_name(value)) <= longest else None
         except ValueError:
             return None
+
+
+def _parse_quickly(text: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Parse what is only looked into: some numbers lose digits, some texts are none."""
+    try:
+        return from_json(text)
+    except ValueError:
+        return _parse(text)
 
 
 def _parse(text: bytes) -> Any:  # noqa: ANN401 - any JSON

@@ -5,14 +5,15 @@ from hmac import compare_digest
 from ipaddress import ip_address
 from time import monotonic
 
-from fastapi import Request
 from pydantic import SecretStr
+from starlette.types import Scope
 
 from app.dapr import CREDENTIAL
 from app.errors import ServiceError
 
 logger = logging.getLogger(__name__)
-CALLER = "dapr-caller-app-id"
+TOKEN = CREDENTIAL.encode()
+CALLER = b"dapr-caller-app-id"
 """Header of an invocation by another service: the sidecar shows its token with those too."""
 KEPT_AWAY_SECONDS = 120
 """Then the sidecar may deliver again, and shows which token it has: the other may have been shown by somebody else."""
@@ -37,10 +38,10 @@ class Guard:
         """Whether it is to deliver nothing for the time being."""
         return self._estranged_at is not None and monotonic() - self._estranged_at < KEPT_AWAY_SECONDS
 
-    def meet(self, request: Request) -> None:
+    def meet(self, scope: Scope) -> None:
         """Note which token the sidecar shows as it asks for the subscriptions, as it does at its start."""
-        if _may_be_the_sidecar(request):
-            if self._shows_token(request):
+        if _may_be_the_sidecar(scope):
+            if self._shows_token(scope):
                 self._know()
             elif self._is_known:  # started anew, or somebody else: its next delivery tells
                 self._is_doubted = True
@@ -52,13 +53,19 @@ class Guard:
         self._is_known = self._is_doubted = False
         self._estranged_at = None
 
-    def require_delivery(self, request: Request) -> None:
-        """Return for a delivery, else raise a ServiceError: 401, that says nothing of the event or the token."""
-        if CALLER not in request.headers and self._shows_token(request):
+    def is_delivery(self, scope: Scope) -> bool:
+        """Tell whether it is the sidecar that delivers, and know it then."""
+        found = not _shown(scope, CALLER) and self._shows_token(scope)
+        if found:
             self._know()
+        return found
+
+    def require_delivery(self, scope: Scope) -> None:
+        """Return for a delivery, else raise a ServiceError: 401, that says nothing of the event or the token."""
+        if self.is_delivery(scope):
             return
         # the app started after its sidecar; once that is known, it was somebody else
-        if _may_be_the_sidecar(request) and (self._is_doubted or not self._is_known):
+        if _may_be_the_sidecar(scope) and (self._is_doubted or not self._is_known):
             self._keep_away()
         raise ServiceError(401, f"{CREDENTIAL}: only the sidecar delivers events", {"WWW-Authenticate": CREDENTIAL})
 
@@ -71,15 +78,19 @@ class Guard:
             self._estranged_at = monotonic()
             logger.warning("Events are left to other replicas: %s", ESTRANGED)
 
-    def _shows_token(self, request: Request) -> bool:
-        shown = request.headers.getlist(CREDENTIAL)
-        return len(shown) == 1 and compare_digest(shown[0].encode("latin-1"), self._token)
+    def _shows_token(self, scope: Scope) -> bool:
+        shown = _shown(scope, TOKEN)
+        return len(shown) == 1 and compare_digest(shown[0], self._token)
 
 
-def _may_be_the_sidecar(request: Request) -> bool:
+def _may_be_the_sidecar(scope: Scope) -> bool:
     """Whether it came over loopback, with some token, and is not another service's invocation."""
-    is_from_here = request.client is not None and _is_loopback(request.client.host)
-    return is_from_here and CREDENTIAL in request.headers and CALLER not in request.headers
+    is_from_here = scope["client"] is not None and _is_loopback(scope["client"][0])
+    return is_from_here and bool(_shown(scope, TOKEN)) and not _shown(scope, CALLER)
+
+
+def _shown(scope: Scope, header: bytes) -> list[bytes]:
+    return [value for name, value in scope["headers"] if name == header]
 
 
 def _is_loopback(host: str) -> bool:

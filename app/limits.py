@@ -7,6 +7,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.errors import ServiceError
 
 KIB = 1024
+MAX_HEAD_BYTES = 32 * KIB
+"""Of request line and headers together, and of what stands between pieces of a body; what is usual is 8 to 64 KiB."""
 DEFAULT_BYTES = 1024 * KIB
 LIMITS_BYTES = {
     "/publish": 256 * KIB,

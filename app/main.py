@@ -10,6 +10,7 @@ from app.broker import Broker
 from app.config import Settings, load
 from app.dapr import Sidecar
 from app.database import Database
+from app.fast_path import FastPath
 from app.group import Group
 from app.handler import Handler
 from app.health import Monitor
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 "guard": monitor.guard,
                 "handler": handler,
                 "publisher": publisher,
+                "fast_path": FastPath(monitor.guard, handler, lambda: bool(app.state.draining)),
             }
 
     app = make_app(SERVICE, settings, lifespan)

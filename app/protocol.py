@@ -8,11 +8,11 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app import fast_path
 from app.errors import problem
+from app.fast_path import FastPath, Request
+from app.limits import KIB, MAX_HEAD_BYTES
 
-KIB = 1024
-MAX_HEAD_BYTES = 32 * KIB
-"""Of request line and headers together, and of what stands between pieces of a body; what is usual is 8 to 64 KiB."""
 HEAD_SECONDS = 4.0
 """From the first byte of a request to the end of its headers; clients are promised some answer within 5 s."""
 REST_SECONDS = 4.0
@@ -64,6 +64,12 @@ class Protocol(HttpToolsProtocol):
     """What is still to be answered, and then nothing more; empty when the answer to it has begun."""
     _is_left = False
     """Whether nothing more is written."""
+    _is_between = True
+    """Whether the parser is between two requests."""
+    _held: bytes | None = None
+    """What came while a delivery is handled on the fast path; None when none is."""
+    _is_ending = False
+    """Whether the server ends."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Close the connection some time if nothing ever comes."""
@@ -75,6 +81,14 @@ class Protocol(HttpToolsProtocol):
         """Parse what has come."""
         if self._refusal is not None:
             return
+        if self._held is not None:
+            self._held += data
+            self.flow.pause_reading()
+            return
+        path: FastPath | None = self.app_state.get("fast_path")
+        if path and self._is_between and self._is_answered and (request := path.read(data)):
+            self._take(path, request)
+            return
         self._unset_keepalive_if_required()
         steps = self._steps
         self._parse(data)
@@ -85,6 +99,36 @@ class Protocol(HttpToolsProtocol):
         elif "head" not in self._timers and not self._is_in_body and self._is_answered:
             # blank lines alone may come before a request, and are none
             self._close_unless_asked(self.timeout_keep_alive if is_new else HEAD_SECONDS)
+
+    def _take(self, path: FastPath, request: Request) -> None:
+        """Handle a delivery; what comes meanwhile is read when it is answered."""
+        self._unset_keepalive_if_required()
+        self._held = b""
+        task = self.loop.create_task(self._handle(path, request))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _handle(self, path: FastPath, request: Request) -> None:
+        status = await path.handle(request)
+        held, self._held = self._held, None
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        is_last = self._is_ending or path.is_draining()
+        self.transport.write(fast_path.answer(status, self.server_state.default_headers, is_last=is_last))
+        if is_last:
+            self.transport.close()
+            return
+        self._close_unless_asked(self.timeout_keep_alive)
+        if held:
+            self.flow.resume_reading()
+            self.data_received(held)
+
+    def shutdown(self) -> None:
+        """Close the connection, a delivery that is handled first answered."""
+        self._is_ending = True
+        if self._held is None:
+            super().shutdown()
 
     def _parse(self, data: bytes) -> None:
         pieces = [memoryview(data)]
@@ -119,6 +163,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Expect the head of a request."""
         super().on_message_begin()
+        self._is_between = False
         self._steps += 1
         late = f"headers: not complete within {HEAD_SECONDS:g} s"
         self._timers["head"] = self.loop.call_later(HEAD_SECONDS, self._refuse, 408, late)
@@ -158,6 +203,7 @@ class Protocol(HttpToolsProtocol):
             if self.cycle.response_complete:
                 self.transport.close()
         self._is_in_body = False
+        self._is_between = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

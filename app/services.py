@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 
 from app.dapr import Sidecar
 from app.database import Database
+from app.fast_path import FastPath
 from app.guard import Guard
 from app.handler import Handler
 from app.health import Monitor
@@ -21,6 +22,7 @@ class State(TypedDict):
     guard: Guard
     handler: Handler
     publisher: Publisher
+    fast_path: FastPath | None
 
 
 def from_state(name: str) -> object:

@@ -14,6 +14,7 @@ from app import logs, main
 from app.config import ServiceSettings
 from app.dapr import Sidecar
 from app.database import Database
+from app.protocol import Protocol
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -46,13 +47,13 @@ class DatabasePerCall(Database):
 
 def product() -> ASGIApp:
     """The agent as it is."""
-    return main.create_app()
+    return telling_cpu(main.create_app())
 
 
 def one_client_per_call() -> ASGIApp:
     """The agent with a new client for each call to the sidecar and to PostgreSQL."""
     vars(main).update(Sidecar=SidecarPerCall, Database=DatabasePerCall)
-    return main.create_app()
+    return telling_cpu(main.create_app())
 
 
 def bare() -> ASGIApp:
@@ -99,4 +100,5 @@ VARIANTS: dict[str, Callable[[], ASGIApp]] = {
 
 if __name__ == "__main__":
     logs.configure()
-    uvicorn.run(telling_cpu(VARIANTS[sys.argv[1]]()), port=int(sys.argv[2]), log_config=None, access_log=False)
+    served = telling_cpu(VARIANTS[sys.argv[1]]())
+    uvicorn.run(served, port=int(sys.argv[2]), log_config=None, access_log=False, proxy_headers=False, http=Protocol)

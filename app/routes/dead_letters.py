@@ -26,9 +26,9 @@ async def receive_dead_letter(request: Request, database: AgentDatabase, monitor
     body was cut short.
     """
     guard: Guard = request.state.guard
-    guard.require_delivery(request)
+    guard.require_delivery(request.scope)
     try:
-        delivery = Delivery.of(await body_of(request), request.headers)
+        delivery = Delivery.of(await body_of(request), request.scope["headers"])
         monitor.require("database")
         letter = DeadLetter.of(delivery)
         await dead_letters.record(database, letter, delivery.partition, delivery.offset)

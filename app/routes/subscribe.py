@@ -41,7 +41,7 @@ async def body_of(request: Request) -> bytes | None:
 async def subscriptions(request: Request) -> list[dict[str, Any]]:
     """Tell daprd what to deliver, and where."""
     guard: Guard = request.state.guard
-    guard.meet(request)
+    guard.meet(request.scope)
     return SUBSCRIPTIONS
 
 
@@ -53,8 +53,9 @@ async def subscribe(request: Request) -> Response:
     its position in the topic, one too large to be read too. `RETRY`: a dependency is away, handling raised and attempts
     are left, or the body was cut short.
     """
+    # those that daprd sends as it usually does never come this far: app/fast_path.py
     guard: Guard = request.state.guard
-    guard.require_delivery(request)
+    guard.require_delivery(request.scope)
     try:
         body = await body_of(request)
     except BodyIncompleteError as error:
@@ -62,4 +63,4 @@ async def subscribe(request: Request) -> Response:
         return reply(Status.RETRY)
     # not by Depends, which is solved anew for each event: with the finished response an eighth of an event's CPU
     handler: Handler = request.state.handler
-    return reply(await handler.handle(Delivery.of(body, request.headers)))
+    return reply(await handler.handle(Delivery.of(body, request.scope["headers"])))

@@ -20,4 +20,5 @@ def tampered(*arguments: Any) -> Any:
 
 if __name__ == "__main__":
     main.create_app = tampered  # type: ignore[assignment]  # the whole point
+    vars(main)["FastPath"] = lambda *_: None  # it would lead past the layer
     run(sys.argv[1:])
