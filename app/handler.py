@@ -59,9 +59,7 @@ class Handler:
         self._monitor.progress.note(delivery, done=status is not Status.RETRY)
         told = {"id": delivery.id, "source": delivery.source, "key": delivery.key}
         fields = told | {"status": status, "outcome": outcome} | delivery.trace
-        if logger.isEnabledFor(logging.INFO):  # by `info`, where it was called would be found out for each
-            message = ("Received event %s", (delivery.id,), None)
-            logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, *message, extra=fields))
+        logger.info("Received event %s", delivery.id, extra=fields)
         return status
 
     async def _apply(self, delivery: Delivery) -> tuple[Status, str]:

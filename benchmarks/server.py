@@ -47,13 +47,19 @@ class DatabasePerCall(Database):
 
 def product() -> ASGIApp:
     """The agent as it is."""
-    return telling_cpu(main.create_app())
+    return main.create_app()
+
+
+def without_fast_path() -> ASGIApp:
+    """The agent, every delivery read by the parser and answered by its route."""
+    vars(main).update(FastPath=lambda *_: None)
+    return main.create_app()
 
 
 def one_client_per_call() -> ASGIApp:
     """The agent with a new client for each call to the sidecar and to PostgreSQL."""
     vars(main).update(Sidecar=SidecarPerCall, Database=DatabasePerCall)
-    return telling_cpu(main.create_app())
+    return main.create_app()
 
 
 def bare() -> ASGIApp:
@@ -94,6 +100,7 @@ async def respond(send: Send, answer: object) -> None:
 
 VARIANTS: dict[str, Callable[[], ASGIApp]] = {
     "product": product,
+    "without fast path": without_fast_path,
     "bare ASGI": bare,
     "one client per call": one_client_per_call,
 }

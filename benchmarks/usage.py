@@ -23,19 +23,17 @@ class Meter:
     def __init__(self, system: System, pods: list[str]) -> None:
         self._system = system
         self._pods = pods
-        self._before = self._counters()
+        self._before = {identity: counters for identity, (_, counters) in self._counters().items()}
 
     def used(self) -> dict[str, Usage]:
         """What each container used since the meter was made."""
         return {
             name: _between(self._before.get(identity, {}), after)
-            for identity, (name, after) in self._counters_by_name().items()
+            for identity, (name, after) in self._counters().items()
         }
 
-    def _counters(self) -> dict[str, Counters]:
-        return {identity: counters for identity, (_, counters) in self._counters_by_name().items()}
-
-    def _counters_by_name(self) -> dict[str, tuple[str, Counters]]:
+    def _counters(self) -> dict[str, tuple[str, Counters]]:
+        """Name and counters of each container by its id: of a new pod it is another."""
         return {
             container.id: (container.name, Node(pod.node).cpu(container.id))
             for pod in self._found()

@@ -179,6 +179,16 @@ async def applied(_: Delivery) -> Status:
     return Status.SUCCESS
 
 
+def after(going_on: asyncio.Event, status: Status) -> Callable[[Delivery], Awaitable[Status]]:
+    """Handle a delivery once it may go on."""
+
+    async def handle(_: Delivery) -> Status:
+        await going_on.wait()
+        return status
+
+    return handle
+
+
 SUCCESS, ROUTE, OK = (200, b'{"status":"SUCCESS"}'), (200, b'{"status":"by the route"}'), (200, b'{"status":"ok"}')
 
 
@@ -201,12 +211,7 @@ async def test_a_connection_may_take_both_ways(pieces: list[bytes], seen: list[t
 
 async def test_what_comes_during_a_delivery_is_answered_after_it() -> None:
     going_on = asyncio.Event()
-
-    async def slowly(_: Delivery) -> Status:
-        await going_on.wait()
-        return Status.RETRY
-
-    async with served(slowly) as (port, _):
+    async with served(after(going_on, Status.RETRY)) as (port, _):
         asked = asyncio.create_task(said(port, DELIVERY, HEALTH, HEALTH + LAST))
         await asyncio.sleep(0.3)
         going_on.set()
@@ -215,12 +220,7 @@ async def test_what_comes_during_a_delivery_is_answered_after_it() -> None:
 
 async def test_a_server_that_ends_answers_what_it_is_at() -> None:
     going_on = asyncio.Event()
-
-    async def slowly(_: Delivery) -> Status:
-        await going_on.wait()
-        return Status.SUCCESS
-
-    async with served(slowly) as (port, connections):
+    async with served(after(going_on, Status.SUCCESS)) as (port, connections):
         asked = asyncio.create_task(said(port, DELIVERY))
         await asyncio.sleep(0.2)
         (connection,) = connections

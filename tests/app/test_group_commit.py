@@ -26,10 +26,10 @@ pytestmark = pytest.mark.anyio
 SOURCES = ("fastapi-dapr-agent", "orders", "bills")
 PROCESSED = """
 SELECT id, source, key, message, metadata, deliveries, "partition", "offset", redelivered FROM processed_events
-WHERE key LIKE $1 || '%' ORDER BY id
+WHERE key LIKE $1 || '%'
 """
-EFFECTS = "SELECT event_id, source, key, amount FROM effects WHERE key LIKE $1 || '%' ORDER BY event_id, source"
-TOTALS = "SELECT key, count, amount FROM totals WHERE key LIKE $1 || '%' ORDER BY key"
+EFFECTS = "SELECT event_id, source, key, amount FROM effects WHERE key LIKE $1 || '%'"
+TOTALS = "SELECT key, count, amount FROM totals WHERE key LIKE $1 || '%'"
 REFUSE = """
 CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{}'; END $$
 LANGUAGE plpgsql;

@@ -1,12 +1,14 @@
 """What the log and the errors at start may show."""
 
+import asyncio
 import json
 import logging
+from io import StringIO
 
 import pytest
 
 from app.config import Settings, load
-from app.logs import JsonFormatter
+from app.logs import JsonFormatter, TurnHandler
 
 GOOD = {
     "POSTGRES_HOST": "127.0.0.1",
@@ -63,3 +65,31 @@ def test_an_exception_stays_on_its_line() -> None:
     text = JsonFormatter().format(record)
     assert "\n" not in text
     assert "ValueError: why" in json.loads(text)["exception"]
+
+
+class Written(StringIO):
+    """A stream that remembers each write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[str] = []
+
+    def write(self, text: str) -> int:
+        """Remember it."""
+        self.writes.append(text)
+        return len(text)
+
+
+def test_the_lines_of_one_turn_are_one_write() -> None:
+    handler, stream = TurnHandler(), Written()
+    handler.setStream(stream)
+
+    async def turns() -> None:
+        for lines in ("ab", "c"):
+            for line in lines:
+                handler.handle(logging.makeLogRecord({"msg": line}))
+            await asyncio.sleep(0)
+
+    asyncio.run(turns())
+    handler.handle(logging.makeLogRecord({"msg": "without a loop"}))
+    assert stream.writes == ["a\nb\n", "c\n", "without a loop\n"]
