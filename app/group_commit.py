@@ -71,6 +71,9 @@ class GroupCommit:
             try:
                 rows = await effects.commit(self._database, [one.change for one in batch])
             except Exception as error:  # noqa: BLE001 - each of those who wait raises it
+                if _is_away(error):  # who came meanwhile has waited as long, and would wait in vain once more
+                    batch += self._waiting
+                    self._waiting = []
                 _fail(batch, error)
             else:
                 for one, row in zip(batch, rows, strict=True):
@@ -94,13 +97,16 @@ class GroupCommit:
         return [*batch.values()]
 
 
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, DependencyUnavailableError) and not isinstance(error.__cause__, asyncpg.PostgresError)
+
+
 def _fail(batch: list[_Waiting], error: Exception) -> None:
     """Tell who waits; where the server is there and more than one does, each is to try by itself."""
-    is_away = isinstance(error, DependencyUnavailableError) and not isinstance(error.__cause__, asyncpg.PostgresError)
     for one in batch:
         if one.row.done():
             continue
-        if len(batch) == 1 or is_away:
+        if len(batch) == 1 or _is_away(error):
             one.row.set_exception(error)
         else:
             one.row.set_result(None)
