@@ -10,7 +10,7 @@ from asyncpg import Record
 from app import SERVICE
 from app.database import Database
 from app.delivery import Delivery, IndigestibleError
-from app.encoding import UnstorableTextError, escaped, unstorable
+from app.encoding import UnstorableTextError, escaped, holds_any_text, unstorable
 from app.events import other_row
 
 if TYPE_CHECKING:
@@ -93,7 +93,9 @@ class Failure(NamedTuple):
 def change(delivery: Delivery, encoding: str | None) -> Change:
     """What a delivered event changes; IndigestibleError when it cannot be applied."""
     data, source = delivery.data, delivery.source or ""
-    if found := unstorable(encoding, {"id": delivery.id, "source": source} | data.texts):
+    if not holds_any_text(encoding) and (
+        found := unstorable(encoding, {"id": delivery.id, "source": source} | data.texts)
+    ):
         raise IndigestibleError(f"{found.field}: {found.message}")
     content = (data.metadata.key, data.message, data.metadata_json, Decimal(str(data.metadata.amount)))
     position = (delivery.partition, delivery.offset)

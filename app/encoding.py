@@ -31,12 +31,17 @@ class Unstorable(NamedTuple):
     message: str
 
 
+def holds_any_text(encoding: str | None) -> bool:
+    """Tell whether nothing need be looked for: the server takes every text, or there was no connection to it yet."""
+    return encoding is None or encoding in HOLDING_ANY_TEXT
+
+
 def unstorable(encoding: str | None, texts: Mapping[str, str]) -> Unstorable | None:
     """Find the first field that a server of this encoding cannot hold.
 
     None when there is none, and where Python does not know the encoding: then the server will tell.
     """
-    if encoding is None or encoding in HOLDING_ANY_TEXT or (codec := _codec(encoding)) is None:
+    if encoding is None or holds_any_text(encoding) or (codec := _codec(encoding)) is None:
         return None
     for field, text in texts.items():
         try:
@@ -49,14 +54,14 @@ def unstorable(encoding: str | None, texts: Mapping[str, str]) -> Unstorable | N
 
 def escaped(encoding: str | None, text: str) -> str:
     """Write a text so that a server of this encoding holds it, whatever it is: other texts stay other texts."""
-    if encoding is None or encoding in HOLDING_ANY_TEXT:
+    if holds_any_text(encoding):
         return text
     return text.replace("\\", "\\\\").encode("ascii", "backslashreplace").decode()
 
 
 def unescaped(encoding: str | None, stored: str) -> str:
     """Return the text that `escaped` wrote so for a server of this encoding."""
-    return stored if encoding is None or encoding in HOLDING_ANY_TEXT else escapes.read(stored)
+    return stored if holds_any_text(encoding) else escapes.read(stored)
 
 
 def _codec(encoding: str) -> str | None:

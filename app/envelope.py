@@ -2,6 +2,7 @@
 
 import json
 import re
+from codecs import BOM_UTF8
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import inf
@@ -21,6 +22,7 @@ JSON_TYPE = (
     r"^([aA][pP][pP][lL][iI][cC][aA][tT][iI][oO][nN]/[jJ][sS][oO][nN]|[!-.0-:<-~]+/[!-.0-:<-~]*\+[jJ][sS][oO][nN])"
     r"[ \t]*(;[\s\S]*)?(?![\s\S])"
 )
+IS_JSON_TYPE = re.compile(JSON_TYPE).match
 # not ff, and no part of zeros alone
 TRACEPARENT = re.compile("(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 TRACESTATE = re.compile("[ -~]{1,512}")
@@ -29,7 +31,7 @@ TRACESTATE = re.compile("[ -~]{1,512}")
 def read_json(text: bytes) -> Any:  # noqa: ANN401 - any JSON
     """Read JSON in UTF-8, whole numbers to their last digit however they are written; ValueError says what is wrong."""
     try:
-        return DECODER.decode(text.decode("utf-8-sig"))
+        return DECODER.decode(text.removeprefix(BOM_UTF8).decode())
     except RecursionError as error:
         raise ValueError(f"nested too deep: {error}") from None
 
@@ -45,7 +47,7 @@ DECODER = json.JSONDecoder(parse_float=_number)
 
 
 def _check_json_type(text: str) -> str:
-    if not re.match(JSON_TYPE, text):
+    if not IS_JSON_TYPE(text):
         raise ValueError("expected application/json, or a type that ends in +json")
     return text
 

@@ -3,7 +3,7 @@
 import json
 from functools import cached_property
 from hashlib import sha256
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
@@ -14,7 +14,6 @@ EVENT_TYPE = "fastapi-dapr-agent.event"
 DEAD_LETTER_TYPE = "fastapi-dapr-agent.dead-letter"
 MAX_ID = 256
 CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-LEGIBLE = json.JSONEncoder(ensure_ascii=False)
 
 
 def _amount(value: object) -> int | float:
@@ -59,19 +58,17 @@ class EventData(BaseModel):
     metadata: Annotated[Metadata, Field(json_schema_extra={"default": {}})] = Metadata()
 
     @cached_property
-    def content(self) -> dict[str, Any]:
-        """The data as it was sent, without defaults."""
-        return self.model_dump(exclude_unset=True)
-
-    @cached_property
     def canonical(self) -> str:
-        """The data as JSON, written in one way however it was written by whoever sent it."""
-        return CANONICAL.encode(self.content)
+        """The data as JSON, without defaults, written in one way however it was written by whoever sent it."""
+        metadata = f',"metadata":{self.metadata_json}' if "metadata" in self.model_fields_set else ""
+        return f'{{"message":{CANONICAL.encode(self.message)}{metadata}}}'
 
     @cached_property
     def metadata_json(self) -> str:
-        """The metadata as JSON; not in ASCII, whose escapes a server that is not UTF8 cannot read."""
-        return LEGIBLE.encode(self.content.get("metadata", {}))
+        """The metadata as JSON, likewise; not in ASCII, whose escapes a server that is not UTF8 cannot read."""
+        return CANONICAL.encode(
+            {name: value for name, value in self.metadata if name in self.metadata.model_fields_set}
+        )
 
     @property
     def texts(self) -> dict[str, str]:

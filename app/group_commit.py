@@ -15,6 +15,8 @@ MAX_EVENTS = 500
 MAX_CHARACTERS = 4_000_000
 """Of the messages and metadata of one statement, but for its last event's."""
 MAX_ALONE = 1000
+PAUSE_SECONDS = 0.002
+"""After a batch: who was in it is likely to come again, and half of the cost of a statement is not of its events."""
 
 
 class _Waiting(NamedTuple):
@@ -79,6 +81,8 @@ class GroupCommit:
                 for one, row in zip(batch, rows, strict=True):
                     if not one.row.done():
                         one.row.set_result(row)
+                if len(batch) > 1:
+                    await asyncio.sleep(PAUSE_SECONDS)
 
     def _take(self) -> list[_Waiting]:
         """Take what waits, as it came, as far as one statement can have it."""

@@ -5,8 +5,11 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from itertools import islice
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+_MADE = len(vars(logging.makeLogRecord({})))
+"""So many attributes has a record from the beginning; what comes after them was given as `extra`, or by a formatter."""
+_NOT_GIVEN = {"message", "asctime", "color_message"}
 _ENCODER = json.JSONEncoder(default=str)
 
 
@@ -20,7 +23,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **{name: value for name, value in vars(record).items() if name not in _STANDARD},
+            **{name: value for name, value in islice(vars(record).items(), _MADE, None) if name not in _NOT_GIVEN},
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
@@ -62,6 +65,7 @@ def configure() -> None:
     # what no line says need not be found out for each
     for name in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
         setattr(logging, name, False)
+    vars(logging)["_srcfile"] = None  # nor where it was logged (Python's logging HOWTO, Optimization)
     handler = TurnHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -3,6 +3,7 @@
 import asyncio
 from asyncio import TimerHandle
 from http import HTTPStatus
+from math import inf
 
 import httptools
 from uvicorn._types import ASGI3Application
@@ -68,6 +69,8 @@ class Protocol(HttpToolsProtocol):
     """Whether the parser is between two requests."""
     _held: bytes | None = None
     """What came while a delivery is handled on the fast path; None when none is."""
+    _delivered_at = -inf
+    """When the fast path last answered, while nothing else came, in seconds of the loop's clock."""
     _is_ending = False
     """Whether the server ends."""
 
@@ -90,6 +93,7 @@ class Protocol(HttpToolsProtocol):
             self._take(path, request)
             return
         self._unset_keepalive_if_required()
+        self._delivered_at = -inf
         steps = self._steps
         self._parse(data)
         is_new = self._steps != steps
@@ -102,7 +106,6 @@ class Protocol(HttpToolsProtocol):
 
     def _take(self, path: FastPath, request: Request) -> None:
         """Handle a delivery; what comes meanwhile is read when it is answered."""
-        self._unset_keepalive_if_required()
         self._held = b""
         task = self.loop.create_task(self._handle(path, request))
         self.tasks.add(task)
@@ -119,10 +122,20 @@ class Protocol(HttpToolsProtocol):
         if is_last:
             self.transport.close()
             return
-        self._close_unless_asked(self.timeout_keep_alive)
+        self._delivered_at = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._close_unless_asked(self.timeout_keep_alive)
         if held:
             self.flow.resume_reading()
             self.data_received(held)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close the connection; not so soon after a delivery on the fast path, which sets no timer of its own."""
+        left = self._delivered_at + self.timeout_keep_alive - self.loop.time()
+        if self._held is None and left <= 0:
+            super().timeout_keep_alive_handler()
+        else:
+            self._close_unless_asked(self.timeout_keep_alive if left <= 0 else left)
 
     def shutdown(self) -> None:
         """Close the connection, a delivery that is handled first answered."""

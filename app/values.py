@@ -16,6 +16,7 @@ MAX_DEPTH = 64
 TEXT = r"^[^\u0000]*$"
 LINE = r"^[^\u0000-\u001f\u007f]*(?![\s\S])"
 NAME = r"^[^\u0000-\u001f\u007f-\u009f]*(?![\s\S])"
+IS_TEXT, IS_LINE, IS_NAME = (re.compile(pattern).match for pattern in (TEXT, LINE, NAME))
 
 
 def check_unicode(text: str) -> str:
@@ -29,21 +30,21 @@ def check_unicode(text: str) -> str:
 
 def check_text(text: str) -> str:
     """Return the text; ValueError when PostgreSQL cannot store it."""
-    if not re.match(TEXT, text):
+    if not IS_TEXT(text):
         raise ValueError("must not contain the character NUL")
     return check_unicode(text)
 
 
 def check_line(text: str) -> str:
     """Return the text; ValueError when it holds control characters, which an HTTP header cannot carry."""
-    if not re.match(LINE, text):
+    if not IS_LINE(text):
         raise ValueError("must not contain control characters")
     return check_unicode(text)
 
 
 def check_name(text: str) -> str:
     """Return the text; ValueError when it holds control characters, also those that only a terminal obeys."""
-    if not re.match(NAME, text):
+    if not IS_NAME(text):
         raise ValueError("must not contain control characters")
     return check_unicode(text)
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from app import effects
+from app import effects, group_commit
 from app.config import Settings
 from app.database import Database
 from app.delivery import Delivery, IndigestibleError
@@ -118,6 +118,18 @@ async def test_what_comes_during_a_statement_is_in_the_next(
 
     assert committed == [1, 30]
     assert await sql.fetchval("SELECT count FROM totals WHERE key = $1", run) == 31
+
+
+async def test_after_a_batch_the_next_waits_for_who_was_in_it(
+    database: Database, committed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "PAUSE_SECONDS", 0.3)
+    group, run = GroupCommit(database), uuid4().hex
+    await asyncio.gather(*(group.apply(delivery(run)) for _ in range(2)))
+    soon = asyncio.create_task(group.apply(delivery(run)))
+    await asyncio.sleep(0.05)
+    await asyncio.gather(soon, group.apply(delivery(run)))
+    assert committed == [2, 2]
 
 
 async def test_a_statement_has_an_end(database: Database, committed: list[int]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
+from app.events import EventData
 from tests.app.client import assert_problem, cloud_event, deliver
 from tests.app.sidecar import StandInSidecar
 
@@ -225,3 +227,21 @@ async def test_another_sources_event_takes_no_idempotency_key_from_us_and_nothin
     assert await deliver(agent, sidecar.records[0][1]) == "SUCCESS"
     assert await effects(sql, event_id) == [OTHER, OWN]
     assert_problem(await agent.post("/publish", json={"message": "another"}, headers=asked), 422, "Idempotency-Key")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"message": 'Müller "1"\n'},
+        {"message": "", "metadata": {}},
+        {"message": "m", "metadata": {"key": "k", "amount": 12.0}},
+        {
+            "message": "m",
+            "metadata": {"key": "", "_b": {"z": [1, 1e22, None, {"b": "\u2028", "a": "€"}]}, "Ä": -0.5, "A": True},
+        },
+    ],
+)
+def test_data_have_the_digest_that_the_version_before_gives_them(data: dict[str, Any]) -> None:
+    written = json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    assert EventData.model_validate(data).canonical == written
+    assert EventData.model_validate(data | {"another": 1}).digest == sha256(written.encode()).digest()
