@@ -1,0 +1,1 @@
+"""Programs that run in the benchmarks' own pod, beside those of the suite."""

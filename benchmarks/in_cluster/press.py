@@ -1,0 +1,83 @@
+"""Runs inside the cluster: keeps connections busy with publishes for some seconds; prints what was answered, and when.
+
+On stdin, a JSON object: host, port, path, headers, connections, seconds, and texts around the number of an event,
+between which its id and key go in: `path` and `body` may hold ID and KEY. Each connection sends its next request when
+the last is answered. The bytes are made by hand: a client of HTTP would cost more CPU than what is measured.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from statistics import quantiles
+from typing import Any
+
+KEYS = 64
+PATIENCE_S = 10.0
+
+
+@dataclass
+class Press:
+    """What is to be sent, and what became of it."""
+
+    wanted: dict[str, Any]
+    until: float
+    sent: int = 0
+    seconds: list[float] = field(default_factory=list)
+    refused: dict[str, int] = field(default_factory=dict)
+    ended_at: float = 0.0
+
+    def request(self) -> bytes:
+        """The next request."""
+        number, self.sent = self.sent, self.sent + 1
+        event_id = f"{self.wanted['run']}-{number}"
+        key = f"{self.wanted['run']}-{number % KEYS}"
+        texts = [str(self.wanted[part]) for part in ("path", "body")]
+        path, body = (text.replace("ID", event_id).replace("KEY", key) for text in texts)
+        lines = [f"POST {path} HTTP/1.1", f"Host: {self.wanted['host']}", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value.replace('ID', event_id)}" for name, value in self.wanted["headers"].items()]
+        return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+
+    def note(self, status: str, seconds: float) -> None:
+        """Note an answer."""
+        self.ended_at = time.monotonic()
+        if status.startswith("2"):
+            self.seconds.append(seconds)
+        else:
+            self.refused[status] = self.refused.get(status, 0) + 1
+
+
+async def keep_busy(press: Press) -> None:
+    """Use one connection until the time is over."""
+    reader, writer = await asyncio.open_connection(press.wanted["host"], press.wanted["port"])
+    while time.monotonic() < press.until:
+        began = time.monotonic()
+        writer.write(press.request())
+        async with asyncio.timeout(PATIENCE_S):
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            _, has_length, rest = head.partition(b"\r\ncontent-length:")
+            if has_length:
+                await reader.readexactly(int(rest.partition(b"\r\n")[0]))
+        press.note(head.split()[1].decode(), time.monotonic() - began)
+    writer.close()
+
+
+async def main() -> None:
+    """Keep as many connections busy as are wanted, and print what was seen."""
+    wanted = json.load(sys.stdin)
+    began = time.monotonic()
+    press = Press(wanted, began + wanted["seconds"])
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(wanted["connections"]):
+            tasks.create_task(keep_busy(press))
+    tenths = quantiles(press.seconds, n=100) if len(press.seconds) > 1 else [0.0] * 99
+    answered = {"accepted": len(press.seconds), "refused": press.refused, "per_s": 0.0}
+    answered["per_s"] = len(press.seconds) / (press.ended_at - began)
+    print(
+        json.dumps(answered | {"p50_ms": 1000 * tenths[49], "p90_ms": 1000 * tenths[89], "p99_ms": 1000 * tenths[98]})
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,83 @@
+"""Where contestants meet: the cluster of `make up`, and what each of them is measured with."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+from acceptance.agent import contract, names
+from acceptance.agent.database import Database
+from acceptance.agent.deployment import deployed
+from acceptance.agent.options import AgentOptions
+from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
+from acceptance.harness.errors import NotYetError
+from acceptance.harness.faults.journal import Journal
+from acceptance.harness.faults.restart import scaled
+from acceptance.harness.probes.toolbox import LIMITS, Toolbox
+from acceptance.harness.waiting import Waiting
+
+PROGRAMS = Path(__file__).with_name("in_cluster")
+OPTIONS = AgentOptions("auto", None, "never", names.load())
+AWAY_S, BACK_S = 60, 120
+SLOWEST_PER_S = 20
+# of few rows: to count effects while they are made would take half a core from who makes them
+COUNTED = "SELECT coalesce(sum(count), 0)::bigint AS events FROM totals WHERE key LIKE $1"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What every round needs."""
+
+    system: System
+    journal: Journal
+    database: Database
+    toolbox: Toolbox
+
+    def topic(self, run: str) -> Topic:
+        """The topic of the agent, in a group of the run's own."""
+        return Topic(self.toolbox, contract.TOPIC, f"benchmark-{run}")
+
+    @contextmanager
+    def without_agent(self) -> Iterator[None]:
+        """No pod of the agent; it comes back in any case."""
+        with scaled(self.system.cluster, self.journal, self.system.agent, 0, self.system.waiting, AWAY_S):
+            yield
+
+    def until_applied(self, prefix: str, events: int) -> None:
+        """Wait until the agent has applied so many events of keys that begin so."""
+
+        def applied() -> None:
+            seen = self.database.rows(COUNTED, f"{prefix}%")[0]["events"]
+            if seen < events:
+                raise NotYetError(f"{events} events expected, seen {seen}")
+
+        self.system.waiting.until("the agent to apply the events", applied, BACK_S + events / SLOWEST_PER_S, 1)
+
+
+@contextmanager
+def opened() -> Iterator[Stage]:
+    """The stage, with a pod of its own that is removed at the end."""
+    run, waiting = uuid4().hex[:8], Waiting()
+    with (
+        deployed(OPTIONS, None, f"benchmark {run}", waiting, lambda: False) as environment,
+        pod(system := System(environment.cluster, waiting, OPTIONS.names), environment.journal, run, "1") as toolbox,
+        closing(Database(partial(toolbox.stream, "sql"), system.postgres_client)) as database,
+    ):
+        yield Stage(system, environment.journal, database, toolbox)
+
+
+@contextmanager
+def pod(system: System, journal: Journal, run: str, cpu: str) -> Iterator[Toolbox]:
+    """The pod, with this limit of CPU, none when it is empty."""
+    limits = {"memory": LIMITS["memory"]} | ({"cpu": cpu} if cpu else {})
+    made = system.toolbox(f"benchmark-{run}", limits)
+    with journal.promised("replace", namespace=system.namespace, name=made.name):
+        made.start()
+        made.keep("kafka.json", json.dumps(system.kafka_client().arguments()))
+        for program in PROGRAMS.glob("*.py"):
+            made.keep(f"acceptance/in_cluster/{program.name}", program.read_text())
+        yield made
