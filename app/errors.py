@@ -63,6 +63,17 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
     return Response(content, status, headers, PROBLEM)
 
 
+def answer_to(error: HTTPException) -> Response:
+    """Answer an error as its problem."""
+    members = error.members if isinstance(error, ServiceError) else {}
+    return problem(error.status_code, error.detail, error.headers, **members)
+
+
+def unexpected() -> Response:
+    """Answer an error that nobody thought of."""
+    return problem(500, "unexpected error; the log says more")
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's `responses` of a route that may answer with these statuses."""
     content = {PROBLEM: {"schema": Problem.model_json_schema()}}
@@ -90,8 +101,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http_error(_: Request, error: HTTPException) -> Response:
-        members = error.members if isinstance(error, ServiceError) else {}
-        return problem(error.status_code, error.detail, error.headers, **members)
+        return answer_to(error)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid_request(_: Request, error: RequestValidationError) -> Response:
@@ -101,4 +111,4 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def on_unexpected(_: Request, __: Exception) -> Response:
-        return problem(500, "unexpected error; the log says more")
+        return unexpected()

@@ -11,6 +11,7 @@ from app.config import Settings, load
 from app.dapr import Sidecar
 from app.database import Database
 from app.fast_path import FastPath
+from app.fast_routes import Deliveries, Publishes
 from app.group import Group
 from app.handler import Handler
 from app.health import Monitor
@@ -55,7 +56,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 "guard": monitor.guard,
                 "handler": handler,
                 "publisher": publisher,
-                "fast_path": FastPath(monitor.guard, handler, lambda: bool(app.state.draining)),
+                "fast_path": FastPath(
+                    {"/subscribe": Deliveries(monitor.guard, handler), "/publish": Publishes(publisher, app.state)},
+                    lambda: bool(app.state.draining),
+                ),
             }
 
     app = make_app(SERVICE, settings, lifespan)

@@ -2,6 +2,7 @@
 
 import asyncio
 from asyncio import TimerHandle
+from collections.abc import Awaitable
 from http import HTTPStatus
 from math import inf
 
@@ -11,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from app import fast_path
 from app.errors import problem
-from app.fast_path import FastPath, Request
+from app.fast_path import Answer, FastPath
 from app.limits import KIB, MAX_HEAD_BYTES
 
 HEAD_SECONDS = 4.0
@@ -68,8 +69,8 @@ class Protocol(HttpToolsProtocol):
     _is_between = True
     """Whether the parser is between two requests."""
     _held: bytes | None = None
-    """What came while a delivery is handled on the fast path; None when none is."""
-    _delivered_at = -inf
+    """What came while a request is answered on the fast path; None when none is."""
+    _answered_at = -inf
     """When the fast path last answered, while nothing else came, in seconds of the loop's clock."""
     _is_ending = False
     """Whether the server ends."""
@@ -89,11 +90,11 @@ class Protocol(HttpToolsProtocol):
             self.flow.pause_reading()
             return
         path: FastPath | None = self.app_state.get("fast_path")
-        if path and self._is_between and self._is_answered and (request := path.read(data)):
-            self._take(path, request)
+        if path and self._is_between and self._is_answered and (answering := path.take(data)):
+            self._take(path, answering)
             return
         self._unset_keepalive_if_required()
-        self._delivered_at = -inf
+        self._answered_at = -inf
         steps = self._steps
         self._parse(data)
         is_new = self._steps != steps
@@ -104,25 +105,25 @@ class Protocol(HttpToolsProtocol):
             # blank lines alone may come before a request, and are none
             self._close_unless_asked(self.timeout_keep_alive if is_new else HEAD_SECONDS)
 
-    def _take(self, path: FastPath, request: Request) -> None:
-        """Handle a delivery; what comes meanwhile is read when it is answered."""
+    def _take(self, path: FastPath, answering: Awaitable[Answer]) -> None:
+        """Answer a request on the fast path; what comes meanwhile is read when it is answered."""
         self._held = b""
-        task = self.loop.create_task(self._handle(path, request))
+        task = self.loop.create_task(self._answer(path, answering))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def _handle(self, path: FastPath, request: Request) -> None:
-        status = await path.handle(request)
+    async def _answer(self, path: FastPath, answering: Awaitable[Answer]) -> None:
+        answer = await answering
         held, self._held = self._held, None
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
         is_last = self._is_ending or path.is_draining()
-        self.transport.write(fast_path.answer(status, self.server_state.default_headers, is_last=is_last))
+        self.transport.write(fast_path.write(answer, self.server_state.default_headers, is_last=is_last))
         if is_last:
             self.transport.close()
             return
-        self._delivered_at = self.loop.time()
+        self._answered_at = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self._close_unless_asked(self.timeout_keep_alive)
         if held:
@@ -130,15 +131,15 @@ class Protocol(HttpToolsProtocol):
             self.data_received(held)
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close the connection; not so soon after a delivery on the fast path, which sets no timer of its own."""
-        left = self._delivered_at + self.timeout_keep_alive - self.loop.time()
+        """Close the connection; not so soon after an answer on the fast path, which sets no timer of its own."""
+        left = self._answered_at + self.timeout_keep_alive - self.loop.time()
         if self._held is None and left <= 0:
             super().timeout_keep_alive_handler()
         else:
             self._close_unless_asked(self.timeout_keep_alive if left <= 0 else left)
 
     def shutdown(self) -> None:
-        """Close the connection, a delivery that is handled first answered."""
+        """Close the connection, a request on the fast path first answered."""
         self._is_ending = True
         if self._held is None:
             super().shutdown()

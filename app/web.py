@@ -9,7 +9,7 @@ from fastapi_offline import FastAPIOffline
 
 from app import __version__
 from app.config import ServiceSettings
-from app.crowd import Crowd
+from app.crowd import Crowd, Places
 from app.drain import add_drain
 from app.errors import add_handlers
 from app.limits import BodyLimit
@@ -24,7 +24,8 @@ def make_app(
     app = FastAPIOffline(title=service, version=__version__, lifespan=lifespan, redirect_slashes=False, redoc_url=None)
     app.add_middleware(BodyLimit, seconds=settings.body_timeout_seconds)
     app.add_middleware(Methods)
-    app.add_middleware(Crowd, at_once=settings.requests_at_once, wait_seconds=settings.place_timeout_seconds)
+    app.state.places = Places(settings.requests_at_once, settings.place_timeout_seconds)
+    app.add_middleware(Crowd, places=app.state.places)
     add_drain(app)
     add_handlers(app)
     return app
