@@ -44,6 +44,18 @@ SUBSCRIPTIONS: list[dict[str, Any]] = [
 class RefusedError(DependencyUnavailableError):
     """The sidecar answered that Kafka did not take something: all of it, or a part."""
 
+    def __init__(self, dependency: str, reason: str, answer: bytes = b"") -> None:
+        super().__init__(dependency, reason)
+        self._answer = answer
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Why, by the id of each entry that Kafka did not take; nothing when the sidecar did not say which."""
+        try:
+            return {one["entryId"]: one["error"] or "refused" for one in from_json(self._answer)["failedEntries"]}
+        except (ValueError, LookupError, TypeError):
+            return {}
+
 
 class UnreachableError(DependencyUnavailableError):
     """The sidecar takes no connection, or drops it: it is gone, or starting."""
@@ -136,8 +148,10 @@ class Sidecar:
         headers = [("Content-Type", content_type)] if content else []
         status, _, answer = await self._request(dependency, method, path, content, headers)
         if status not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
-            error = RefusedError if REFUSED in answer else DependencyUnavailableError
-            raise error(dependency, f"the sidecar answered {status}: {_text(answer)}")
+            reason = f"the sidecar answered {status}: {_text(answer)}"
+            if REFUSED in answer:
+                raise RefusedError(dependency, reason, answer)
+            raise DependencyUnavailableError(dependency, reason)
         return answer
 
     async def _request(

@@ -1,15 +1,15 @@
 """Publishing an event: at once through the sidecar, or later through the outbox."""
 
 from contextlib import suppress
-from urllib.parse import quote
 
 from app import envelope, outbox
 from app.config import Settings
-from app.dapr import TOPIC, Sidecar
+from app.dapr import Sidecar
 from app.database import Database
 from app.encoding import unstorable
 from app.errors import DependencyUnavailableError, ServiceError
 from app.events import EVENT_TYPE, EventData
+from app.group_publish import GroupPublish
 from app.health import Monitor
 from app.relay import Relay
 
@@ -27,7 +27,7 @@ class Publisher:
         self, settings: Settings, sidecar: Sidecar, database: Database, monitor: Monitor, relay: Relay
     ) -> None:
         self._lookup_seconds = settings.key_lookup_timeout_seconds
-        self._sidecar = sidecar
+        self._group = GroupPublish(sidecar)
         self._database = database
         self._monitor = monitor
         self._relay = relay
@@ -38,7 +38,7 @@ class Publisher:
         # while the broker is away the sidecar's producer would hold the request, then refuse for 10 s more
         self._monitor.require("pubsub")
         record = envelope.write(event_id, EVENT_TYPE, content, **trace)
-        await self._sidecar.publish(TOPIC, record, quote(data.metadata.key, safe=""))
+        await self._group.publish(data.metadata.key, record)
 
     async def queue(self, event_id: str, data: EventData, trace: dict[str, str]) -> None:
         """Return when PostgreSQL has the event; ServiceError when it knows the id with other data."""

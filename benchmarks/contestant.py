@@ -25,10 +25,11 @@ NOT_DELIVERING = MappingProxyType({"dapr.io/app-port": None, "dapr.io/enable-app
 
 @dataclass(frozen=True)
 class Contestant:
-    """What runs in the agent's container: the agent without a program; and what its sidecar is told otherwise."""
+    """What runs in the agent's container, the agent without a program, and what it and its sidecar are told otherwise."""
 
     program: str | None
     annotations: Mapping[str, str | None] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def service(name: str) -> str:
@@ -37,13 +38,11 @@ def service(name: str) -> str:
 
 
 @contextmanager
-def running(
-    system: System, journal: Journal, run: str, contestant: Contestant, environment: Mapping[str, str]
-) -> Iterator[Pod]:
-    """Its pod, ready, with these environment variables besides the agent's own."""
+def running(system: System, journal: Journal, run: str, contestant: Contestant) -> Iterator[Pod]:
+    """Its pod, ready."""
     name = f"benchmark-{run}"
     read = system.cluster.kubectl.run("-n", system.namespace, "get", f"deployment/{system.agent.name}", "-o", "json")
-    made = _manifest(json.loads(read)["spec"]["template"], system.namespace, name, contestant, environment)
+    made = _manifest(json.loads(read)["spec"]["template"], system.namespace, name, contestant)
     with journal.promised("remove", objects=[{**made, "spec": None}]):
         system.cluster.kubectl.run("create", "-f", "-", stdin=json.dumps(made))
         yield system.waiting.until(f"pod {name}", lambda: _ready(system, name), READY_S)
@@ -60,9 +59,7 @@ def _ready(system: System, name: str) -> Pod:
     return pod
 
 
-def _manifest(
-    template: dict[str, Any], namespace: str, name: str, contestant: Contestant, environment: Mapping[str, str]
-) -> dict[str, Any]:
+def _manifest(template: dict[str, Any], namespace: str, name: str, contestant: Contestant) -> dict[str, Any]:
     """A ReplicaSet: Dapr's injector gives a sidecar to a pod that a controller of Kubernetes makes, and to no other."""
     spec = deepcopy(template["spec"])
     container = spec["containers"][0]
@@ -70,7 +67,7 @@ def _manifest(
         container.pop(probe, None)
     if contestant.program is not None:
         container.update(command=["python", "-c", contestant.program], args=[])
-    container["env"] += [{"name": name, "value": value} for name, value in environment.items()]
+    container["env"] += [{"name": name, "value": value} for name, value in contestant.environment.items()]
     annotations = template["metadata"]["annotations"] | contestant.annotations
     labels = {"app.kubernetes.io/name": "acceptance", INSTANCE: name}
     told = {key: value for key, value in annotations.items() if value is not None}

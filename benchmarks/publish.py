@@ -50,7 +50,8 @@ class Published:
 
 CONTESTANTS = {
     "Dapr's sidecar alone": Published(Contestant(NOTHING, LISTENING), RECORD),
-    AGENT: Published(Contestant(None, NOT_DELIVERING), SERVICE),
+    # it would restart a sidecar that has no subscription
+    AGENT: Published(Contestant(None, NOT_DELIVERING, {"SIDECAR_GRACE_SECONDS": "300"}), SERVICE),
     "aiokafka": Published(Contestant(contestant.service("plain"), NO_SIDECAR), SERVICE),
     "the playbook's": Published(Contestant(contestant.service("playbook"), NOT_DELIVERING), SERVICE),
 }
@@ -74,7 +75,7 @@ def press(stage: Stage, host: str, ledger: Ledger, request: Mapping[str, Any], *
 
 def pressed(stage: Stage, ledger: Ledger, one: Published) -> Iterator[tuple[int, Result]]:
     """What a contestant did with each number of connections, warmed up."""
-    with contestant.running(stage.system, stage.journal, uuid4().hex[:8], one.contestant, {}) as pod:
+    with contestant.running(stage.system, stage.journal, uuid4().hex[:8], one.contestant) as pod:
 
         def answering() -> None:
             seen = press(stage, pod.host, ledger, one.request, connections=1, seconds=WARM_UP_S)

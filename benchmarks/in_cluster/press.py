@@ -7,6 +7,7 @@ the last is answered. The bytes are made by hand: a client of HTTP would cost mo
 
 import asyncio
 import json
+import re
 import sys
 import time
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from statistics import quantiles
 from typing import Any
 
 KEYS = 64
+DETAIL = re.compile('"detail": "(.{0,200}?)"')
 PATIENCE_S = 10.0
 
 
@@ -39,13 +41,14 @@ class Press:
         lines += [f"{name}: {value.replace('ID', event_id)}" for name, value in self.wanted["headers"].items()]
         return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
-    def note(self, status: str, seconds: float) -> None:
-        """Note an answer."""
+    def note(self, status: str, body: bytes, seconds: float) -> None:
+        """Note an answer; of a refusal also why."""
         self.ended_at = time.monotonic()
         if status.startswith("2"):
             self.seconds.append(seconds)
         else:
-            self.refused[status] = self.refused.get(status, 0) + 1
+            why = f"{status} {DETAIL.findall(body.decode())}"
+            self.refused[why] = self.refused.get(why, 0) + 1
 
 
 async def keep_busy(press: Press) -> None:
@@ -56,10 +59,9 @@ async def keep_busy(press: Press) -> None:
         writer.write(press.request())
         async with asyncio.timeout(PATIENCE_S):
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            _, has_length, rest = head.partition(b"\r\ncontent-length:")
-            if has_length:
-                await reader.readexactly(int(rest.partition(b"\r\n")[0]))
-        press.note(head.split()[1].decode(), time.monotonic() - began)
+            _, _, rest = head.partition(b"\r\ncontent-length:")
+            body = await reader.readexactly(int(rest.partition(b"\r\n")[0] or 0))
+        press.note(head.split()[1].decode(), body, time.monotonic() - began)
     writer.close()
 
 

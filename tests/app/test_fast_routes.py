@@ -144,9 +144,13 @@ async def test_a_sidecar_that_refuses_is_told_as_by_the_route(
 async def test_there_are_places_for_so_many_in_both_ways(
     client: aiohttp.ClientSession, sidecar: StandInSidecar
 ) -> None:
+    async def on_their_way() -> int:
+        return len(sidecar.records)
+
     sidecar.answers.clear()
+    sidecar.records.clear()
     has_places = [asyncio.create_task(publish(client, {"message": "m"}, headers)) for headers in [{}, LEFT][:PLACES]]
-    await asyncio.sleep(0.1)
+    await until("both to be on their way", on_their_way, lambda count: count == PLACES, 5)
     crowded = [await publish(client, {"message": "m"}, headers) for headers in ({}, LEFT)]
     assert crowded[0] == crowded[1]
     assert crowded[0][0] == 503
