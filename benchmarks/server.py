@@ -1,9 +1,10 @@
 """`python -m benchmarks.server VARIANT PORT`: one variant of the agent, which also tells its own CPU time at `/cpu`."""
 
+import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import logs, main
 from app.config import ServiceSettings
-from app.dapr import Sidecar
+from app.dapr import Entry, Sidecar
 from app.database import Database
 from app.protocol import Protocol
 
@@ -33,6 +34,10 @@ class SidecarPerCall(Sidecar):
         """Publish over a session of its own."""
         async with Sidecar(self._made_of) as one:
             await one.publish(*arguments, **named)
+
+    async def publish_all(self, topic: str, entries: Sequence[Entry]) -> None:
+        """Publish each over a session of its own."""
+        await asyncio.gather(*(self.publish(topic, record, key) for _, key, record in entries))
 
 
 class DatabasePerCall(Database):
