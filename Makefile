@@ -76,6 +76,10 @@ shape: $(VENV)/installed ## the same on two replicas under a quota, through a us
 acceptance-controls: $(VENV)/installed ## break the system in every declared way, and see the suite turn red
 	$(VENV)/bin/python -m acceptance.controls
 
+.PHONY: benchmark
+benchmark: $(VENV)/installed ## the agent beside services without it, on the cluster that is up: 25 minutes; writes docs/benchmarks.md
+	$(VENV)/bin/python -m benchmarks --write
+
 .PHONY: example
 example: $(VENV)/installed ## a service of another kind, tried with the plugin installed in an empty folder
 	$(VENV)/bin/python -m tests.example

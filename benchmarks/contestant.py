@@ -17,7 +17,9 @@ from acceptance.harness.kube.workload import missing_in, require_hope
 
 SERVICES = Path(__file__).with_name("services")
 NOTHING = "import time; time.sleep(10_800)"
+APPLY_ONE = (SERVICES / "apply_one.sql").read_text()
 READY_S = 60
+NO_SIDECAR = MappingProxyType({"dapr.io/enabled": "false"})
 INSTANCE = "app.kubernetes.io/instance"
 # without a port of the app the sidecar delivers nothing: it has the publishes alone to do
 NOT_DELIVERING = MappingProxyType({"dapr.io/app-port": None, "dapr.io/enable-app-health-check": None})
@@ -25,7 +27,7 @@ NOT_DELIVERING = MappingProxyType({"dapr.io/app-port": None, "dapr.io/enable-app
 
 @dataclass(frozen=True)
 class Contestant:
-    """What runs in the agent's container, the agent without a program, and what it and its sidecar are told otherwise."""
+    """What runs in the agent's container, the agent without a program; what it and its sidecar are told otherwise."""
 
     program: str | None
     annotations: Mapping[str, str | None] = field(default_factory=dict)

@@ -1,13 +1,10 @@
-"""`python -m benchmarks.publish`: events published by the agent, and by services that people write without it.
+"""Publishing: by the agent, and by services that people write without it, one event a request.
 
-Runs on the cluster of `make up`. In each round each contestant has a pod with the agent's limits, and its connections
-are kept busy for some seconds; none of them consumes meanwhile. Afterwards the agent applies what was published. Ends
-with 1 unless that is as much as was accepted.
+In each round each contestant has a pod with the agent's limits, and its connections are kept busy for some seconds;
+none of them consumes meanwhile. Afterwards the agent applies all that was accepted.
 """
 
-import argparse
 import json
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,9 +15,10 @@ from acceptance.agent.record import cloud_event
 from acceptance.harness.errors import NotYetError
 from app.dapr import BINARY, PUBSUB, TOPIC
 from benchmarks import contestant
-from benchmarks.contestant import NOT_DELIVERING, NOTHING, Contestant
-from benchmarks.results import Result, lines, table, wrongs
-from benchmarks.stage import Stage, opened
+from benchmarks.contestant import NO_SIDECAR, NOT_DELIVERING, NOTHING, Contestant
+from benchmarks.ledger import Ledger
+from benchmarks.results import Result, Section, lines, say, wrongs
+from benchmarks.stage import Options, Stage
 from benchmarks.usage import Meter
 
 CONNECTIONS = (16, 64)
@@ -36,7 +34,6 @@ RECORD = {
 }
 # it is asked from another pod, as the services are
 LISTENING = NOT_DELIVERING | {"dapr.io/sidecar-listen-addresses": "0.0.0.0"}  # noqa: S104 - a pod's
-NO_SIDECAR = {"dapr.io/enabled": "false"}
 AGENT = "agent"
 
 
@@ -57,19 +54,11 @@ CONTESTANTS = {
 }
 
 
-@dataclass
-class Ledger:
-    """What was accepted so far, of keys that begin with one prefix."""
-
-    prefix: str
-    accepted: int = 0
-
-
 def press(stage: Stage, host: str, ledger: Ledger, request: Mapping[str, Any], **how: int) -> dict[str, Any]:
     """What became of the requests of so many `connections` in so many `seconds`; what was accepted is in the ledger."""
     wanted = {**request, "host": host, "run": f"{ledger.prefix}{uuid4().hex[:8]}", **how}
     seen: dict[str, Any] = stage.toolbox.run("press", stdin=json.dumps(wanted), timeout_s=how["seconds"] + 30)
-    ledger.accepted += seen["accepted"]
+    ledger.events += seen["accepted"]
     return seen
 
 
@@ -91,33 +80,25 @@ def pressed(stage: Stage, ledger: Ledger, one: Published) -> Iterator[tuple[int,
             yield connections, Result(seen["accepted"], seen["per_s"], meter.used(), wrong, ms)
 
 
-def rounds(stage: Stage, count: int) -> dict[int, dict[str, list[Result]]]:
-    """What each contestant did in every round, by connections; UnmetError when something that was accepted is lost."""
+def compare(stage: Stage, options: Options) -> list[Section]:
+    """A section for each number of connections; UnmetError when something that was accepted is lost."""
     found: dict[int, dict[str, list[Result]]] = {connections: defaultdict(list) for connections in CONNECTIONS}
     ledger = Ledger(f"benchmark-{uuid4().hex[:8]}-")
     with stage.without_agent():
-        for number in range(count):
+        for number in range(options.rounds):
             for name, one in CONTESTANTS.items():
                 for connections, result in pressed(stage, ledger, one):
                     found[connections][name].append(result)
-                    told = f"{result.per_s:8.0f} events/s, p90 {result.ms['p90']:6.1f} ms  {result.wrong}"
-                    print(f"round {number + 1}: {name:24}{connections:3} connections {told}", flush=True)
-    print(f"accepted {ledger.accepted} events, which the agent is to apply now", flush=True)
-    stage.until_applied(ledger.prefix, ledger.accepted)
-    return found
-
-
-def main() -> int:
-    """Print every round, then the tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.publish")
-    parser.add_argument("--rounds", type=int, default=5, help="(default: 5)")
-    options = parser.parse_args()
-    with opened() as stage:
-        found = rounds(stage, options.rounds)
-    for connections, results in found.items():
-        print(f"\n{connections} connections", *table(lines(results, AGENT)), sep="\n")
-    return 1 if any(wrongs(results) for results in found.values()) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+                    say(number, f"{name}, {connections} connections", result)
+    stage.until_applied(ledger)
+    _, wrong = ledger.result(stage.database)
+    return [
+        Section(
+            f"publish-{connections}",
+            f"Publishing over {connections} connections, {options.rounds} rounds of {PRESS_S} s; the agent then "
+            f"applied all {ledger.events:,} events that anyone had accepted",
+            lines(results, AGENT),
+            wrongs(results) + [wrong] * bool(wrong),
+        )
+        for connections, results in found.items()
+    ]

@@ -39,6 +39,22 @@ class Line:
     ms: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Section:
+    """A comparison: its name, what was done, what came of it, and what was wrong in any round."""
+
+    name: str
+    title: str
+    lines: list[Line]
+    wrong: list[str]
+
+
+def say(number: int, name: str, result: Result) -> None:
+    """Print what came of a round, when it is over."""
+    took = f", p90 {result.ms['p90']:.1f} ms" if result.ms else ""
+    print(f"    round {number + 1}: {name}: {result.per_s:,.0f} events/s{took}  {result.wrong}", flush=True)
+
+
 def lines(found: Rounds, agent: str) -> list[Line]:
     """The medians of each contestant, beside those of the agent."""
     agents = median(one.per_s for one in found[agent])

@@ -19,13 +19,22 @@ from acceptance.harness.faults.journal import Journal
 from acceptance.harness.faults.restart import scaled
 from acceptance.harness.probes.toolbox import LIMITS, Toolbox
 from acceptance.harness.waiting import Waiting
+from app.migration import MIGRATIONS
+from benchmarks.ledger import Ledger
 
 PROGRAMS = Path(__file__).with_name("in_cluster")
 OPTIONS = AgentOptions("auto", None, "never", names.load())
 AWAY_S, BACK_S = 60, 120
 SLOWEST_PER_S = 20
-# of few rows: to count effects while they are made would take half a core from who makes them
-COUNTED = "SELECT coalesce(sum(count), 0)::bigint AS events FROM totals WHERE key LIKE $1"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much is done: rounds, events of a backlog, and seconds of publishing and consuming at once."""
+
+    rounds: int
+    events: int
+    seconds: int
 
 
 @dataclass(frozen=True)
@@ -47,15 +56,29 @@ class Stage:
         with scaled(self.system.cluster, self.journal, self.system.agent, 0, self.system.waiting, AWAY_S):
             yield
 
-    def until_applied(self, prefix: str, events: int) -> None:
-        """Wait until the agent has applied so many events of keys that begin so."""
+    @contextmanager
+    def schema(self) -> Iterator[str]:
+        """A schema with the agent's tables, dropped at the end."""
+        name = f"benchmark_{uuid4().hex[:8]}"
+        wanted = {"dsn": self.system.postgres_client().dsn(), "schema": name, "migrations": list(MIGRATIONS)}
+        self.toolbox.run("tables", stdin=json.dumps(wanted))
+        yield name
+        self.database.rows(f"DROP SCHEMA {name} CASCADE")
+
+    def pass_over(self) -> None:
+        """Have the agent, while it is away, never see what is in its topic."""
+        group = self.system.component(contract.PUBSUB)["consumerGroup"]
+        self.toolbox.run("passed", stdin=json.dumps({"topic": contract.TOPIC, "group": group}))
+
+    def until_applied(self, ledger: Ledger) -> None:
+        """Wait until all that is to take effect has."""
 
         def applied() -> None:
-            seen = self.database.rows(COUNTED, f"{prefix}%")[0]["events"]
-            if seen < events:
-                raise NotYetError(f"{events} events expected, seen {seen}")
+            if (seen := ledger.counted(self.database)) < ledger.events:
+                raise NotYetError(f"{ledger.events} events expected, seen {seen}")
 
-        self.system.waiting.until("the agent to apply the events", applied, BACK_S + events / SLOWEST_PER_S, 1)
+        within_s = BACK_S + ledger.events / SLOWEST_PER_S
+        self.system.waiting.until("the events to take effect", applied, within_s, interval_s=1)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Runs inside the cluster: applies a backlog as a consumer without Dapr does; prints how many events were new.
 
-On stdin, a JSON object: topic, offsets, ends (by partition), dsn, schema, group, within_s, migrations as the agent has
-them, is_batched, and the statement that applies one event, or as many as there are.
+On stdin, a JSON object: topic, offsets, ends (by partition), dsn, schema, group, within_s, is_batched, and the
+statement that applies one event, or as many as there are.
 """
 
 import asyncio
@@ -76,7 +76,6 @@ async def consume(wanted: dict[str, Any]) -> int:
         asyncpg.create_pool(wanted["dsn"], min_size=size, max_size=size, server_settings=settings) as pool,
         kafka,
     ):
-        await pool.execute(f"CREATE SCHEMA {wanted['schema']}; {'; '.join(wanted['migrations'])}")
         kafka.assign(list(partitions))
         for partition in partitions:
             kafka.seek(partition, wanted["offsets"][str(partition.partition)])
