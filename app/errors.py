@@ -54,6 +54,10 @@ class DependencyUnavailableError(ServiceError):
         super().__init__(503, f"{dependency} is unavailable: {reason}", headers, **members)
         self.reason = reason
 
+    def about(self, event_id: str) -> ServiceError:
+        """The error as it is told of one event: it may be that of several."""
+        return ServiceError(self.status_code, self.detail, self.headers, **self.members | {"id": event_id})
+
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **members: object) -> Response:
     """Answer with a problem; the title is the status's own phrase."""

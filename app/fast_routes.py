@@ -75,9 +75,9 @@ class Publishes:
         try:
             async with self._app_state.places.one():
                 await self._publisher.publish(event_id, data, traced)
+        except DependencyUnavailableError as error:
+            return Answer.of(answer_to(error.about(event_id)))
         except ServiceError as error:
-            if isinstance(error, DependencyUnavailableError):
-                error.members["id"] = event_id
             return Answer.of(answer_to(error))
         except Exception:
             logger.exception("Publishing of event %s raised", event_id)

@@ -1,17 +1,19 @@
 """Group publish: events that come while others are on their way to Kafka go together in the next call."""
 
 import asyncio
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from urllib.parse import quote
 
 from app.dapr import TOPIC, RefusedError, Sidecar
-from app.errors import DependencyUnavailableError
 
 CALLS = 2
 """On their way at once: while one comes back, the next is made."""
+SLOW_SECONDS = 0.25
+"""Then a call is no longer one of these, and its keys are suspected: perhaps the broker of one of them is away."""
 MAX_EVENTS = 100
 MAX_BYTES = 500_000
 """Of the records of one call: those that share a partition are one to the broker, which takes about a million bytes."""
+MAX_SUSPECTED = 10_000
 
 
 class _Waiting(NamedTuple):
@@ -23,41 +25,63 @@ class _Waiting(NamedTuple):
 class GroupPublish:
     """Publishes events as they come: a lone one at once, under load as many in a call as came during the last.
 
-    Each is told what became of it alone: Kafka may take some of a call and refuse others.
+    Each is told what became of it alone: Kafka may take some of a call and refuse others. What holds up a call holds up
+    no other: the events of its keys go by themselves until Kafka takes one.
     """
 
     def __init__(self, sidecar: Sidecar) -> None:
         self._sidecar = sidecar
         self._waiting: list[_Waiting] = []
         self._callers: set[asyncio.Task[None]] = set()
+        self._slow: set[asyncio.Task[None]] = set()
+        self._suspected: set[str] = set()
 
     async def publish(self, key: str, record: bytes) -> None:
         """Return when Kafka has the record; DependencyUnavailableError when it may not have it."""
+        if key in self._suspected:
+            await self._publish(key, record)
+            self._suspected.discard(key)
+            return
         waiting = _Waiting(key, record, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
-        if len(self._callers) < CALLS:
-            caller = asyncio.create_task(self._call())
-            self._callers.add(caller)
-            caller.add_done_callback(self._callers.discard)
+        self._start()
         await waiting.taken
 
+    def _start(self) -> None:
+        if self._waiting and len(self._callers) < CALLS:
+            caller = asyncio.create_task(self._call())
+            self._callers.add(caller)
+            caller.add_done_callback(self._end)
+
+    def _end(self, caller: "asyncio.Task[None]") -> None:
+        self._callers.discard(caller)
+        self._slow.discard(caller)
+        self._start()
+
     async def _call(self) -> None:
-        """Make call after call, until nothing waits any more."""
-        while batch := self._take():
+        """Make call after call, until nothing waits any more, or one was slow: then somebody else does."""
+        caller, loop = cast("asyncio.Task[None]", asyncio.current_task()), asyncio.get_running_loop()
+        while caller in self._callers and (batch := self._take()):
+            timer = loop.call_later(SLOW_SECONDS, self._suspect, caller, batch)
             try:
                 await self._send(batch)
             except RefusedError as error:
                 _refuse(batch, error)
             except Exception as error:  # noqa: BLE001 - each of those who wait raises it
-                if isinstance(error, DependencyUnavailableError):  # who came meanwhile would wait in vain as long
-                    batch += self._waiting
-                    self._waiting = []
-                for one in batch:
-                    if not one.taken.done():
-                        one.taken.set_exception(error)
+                _fail(batch, error)
+            else:
+                self._suspected.difference_update(one.key for one in batch)
+            timer.cancel()
             for one in batch:
                 if not one.taken.done():
                     one.taken.set_result(None)
+
+    def _suspect(self, caller: "asyncio.Task[None]", batch: list[_Waiting]) -> None:
+        self._callers.discard(caller)
+        self._slow.add(caller)
+        if len(self._suspected) < MAX_SUSPECTED:
+            self._suspected.update(one.key for one in batch)
+        self._start()
 
     def _take(self) -> list[_Waiting]:
         """Take what waits, in order, as far as one call can have it."""
@@ -75,10 +99,19 @@ class GroupPublish:
 
     async def _send(self, batch: list[_Waiting]) -> None:
         if len(batch) == 1:
-            await self._sidecar.publish(TOPIC, batch[0].record, quote(batch[0].key, safe=""))
+            await self._publish(batch[0].key, batch[0].record)
         else:
             entries = [(str(number), one.key, one.record) for number, one in enumerate(batch)]
             await self._sidecar.publish_all(TOPIC, entries)
+
+    async def _publish(self, key: str, record: bytes) -> None:
+        await self._sidecar.publish(TOPIC, record, quote(key, safe=""))
+
+
+def _fail(batch: list[_Waiting], error: Exception) -> None:
+    for one in batch:
+        if not one.taken.done():
+            one.taken.set_exception(error)
 
 
 def _refuse(batch: list[_Waiting], error: RefusedError) -> None:

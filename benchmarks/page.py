@@ -20,7 +20,7 @@ clients are all on it.
 Contestants take turns in one run, so ratios carry over to another machine; figures do not. Each has the agent's limits
 unless it says otherwise: half a core for the container, one for its sidecar. All write to Kafka with `acks=all` and to
 the same PostgreSQL with `fsync`, and an event takes effect once however often it comes. Then the ledger is compared:
-each event that was accepted took effect, once, or the run has failed. Medians, with the least and the most of the rounds;
+each event that was accepted took effect, once, or the run has failed. Medians, with the least and the most of rounds;
 throttled is the share of the scheduler's periods in which a limit held up the container that was held up most.
 
 The services beside the agent are in `benchmarks/services/`. What an event costs in the process alone says

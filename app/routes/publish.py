@@ -86,8 +86,7 @@ async def publish(
             await publisher.check_id(event_id, data)
         await publisher.publish(event_id, data, wished.trace)
     except DependencyUnavailableError as error:
-        error.members["id"] = event_id
-        raise
+        raise error.about(event_id) from error
     return Published(status="published", message=data.message, id=event_id)
 
 

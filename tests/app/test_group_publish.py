@@ -12,7 +12,7 @@ from app.dapr import RefusedError, Sidecar
 from app.errors import DependencyUnavailableError
 from app.group_publish import CALLS, MAX_BYTES, MAX_EVENTS, GroupPublish
 from tests.app.sidecar import StandInSidecar
-from tests.app.waiting import until
+from tests.app.waiting import in_time, until
 
 pytestmark = pytest.mark.anyio
 SINGLE, BULK = "publish/kafka-pubsub", "publish/bulk/kafka-pubsub"
@@ -105,6 +105,18 @@ async def test_a_refusal_that_names_nobody_is_told_to_all(group: GroupPublish, s
     assert {type(one) for one in await asyncio.gather(*waiting, return_exceptions=True)} == {DependencyUnavailableError}
 
 
+async def test_an_error_of_several_is_told_to_each_under_its_own_id(
+    group: GroupPublish, sidecar: StandInSidecar
+) -> None:
+    sidecar.broken["publish"] = 500
+    first, second = await asyncio.gather(
+        group.publish("", record("a")), group.publish("", record("b")), return_exceptions=True
+    )
+    assert isinstance(first, DependencyUnavailableError)
+    assert first is second
+    assert (first.about("a").members, first.about("b").members) == ({"id": "a"}, {"id": "b"})
+
+
 async def test_an_id_may_be_in_a_call_twice(group: GroupPublish, sidecar: StandInSidecar) -> None:
     assert await together(group, sidecar, [record("same")] * 3) == [None] * 3
     assert calls(sidecar) == [SINGLE] * CALLS + [BULK]
@@ -127,9 +139,24 @@ async def test_a_sidecar_that_does_not_answer_is_told_to_all_that_wait_in_time(
         *(group.publish("", record(f"{number}", "x" * 200_000)) for number in range(12)), return_exceptions=True
     )
     assert {type(one) for one in told} == {DependencyUnavailableError}
-    assert monotonic() - started < settings.sidecar_timeout_seconds + 1
+    assert monotonic() - started < in_time(settings.sidecar_timeout_seconds + 1)
     sidecar.hanging = False
     await group.publish("", record("later"))
+
+
+async def test_a_slow_call_holds_up_no_other(group: GroupPublish, sidecar: StandInSidecar) -> None:
+    first = await busy(group, sidecar)
+    async with asyncio.timeout(in_time(1)):
+        await asyncio.gather(group.publish("other", record("a")), group.publish("other", record("b")))
+    assert not any(task.done() for task in first)
+
+    alone = [asyncio.create_task(group.publish("", record(f"{number}"))) for number in range(3)]
+    sidecar.answers.set()
+    await asyncio.gather(*first, *alone)
+    assert calls(sidecar) == [SINGLE] * CALLS + [BULK] + [SINGLE] * 3, "its key is suspected, and goes alone"
+
+    assert await together(group, sidecar, [record("a"), record("b")]) == [None, None]
+    assert calls(sidecar) == [SINGLE] * CALLS + [BULK], "its key is suspected although Kafka took an event of it"
 
 
 async def test_who_no_longer_waits_is_left_out(group: GroupPublish, sidecar: StandInSidecar) -> None:
