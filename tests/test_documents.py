@@ -16,7 +16,17 @@ from tests.app.fuzz.document import DOCUMENT
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), ROOT / "images/README.md"]
-PAGES = ("architecture", "events", "recovery", "limits", "acceptance", "own-service", "contributing", "migration")
+PAGES = (
+    "architecture",
+    "events",
+    "recovery",
+    "limits",
+    "acceptance",
+    "own-service",
+    "contributing",
+    "migration",
+    "benchmarks",
+)
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 # `app/effects.py`, `docs/`, `base/dapr/pubsub.yaml`; not a topic's partition, a command, or what a run leaves
 FILE = re.compile(
