@@ -18,7 +18,7 @@ TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 HEAD = re.compile(rb"POST (/publish|/subscribe) HTTP/1\.1((?:\r\n" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*)+)")
 BEGINNINGS = (b"POST /publish HTTP/1.1\r\n", b"POST /subscribe HTTP/1.1\r\n")
 ONCE = (b"host", b"content-length")
-UNUSUAL = {b"connection", b"content-encoding", b"expect", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+UNUSUAL = {b"content-encoding", b"expect", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 """Headers that say something about how the request or the connection goes on, or how the body is to be read."""
 
 
@@ -81,6 +81,9 @@ def read(data: bytes) -> Request | None:
     headers = [(name.lower(), value.lstrip(b" \t")) for name, _, value in (line.partition(b":") for line in lines)]
     names = [name for name, _ in headers]
     if any(names.count(name) != 1 for name in ONCE) or not UNUSUAL.isdisjoint(names):
+        return None
+    # said by many a client, it is so anyway
+    if any(name == b"connection" and value.lower() != b"keep-alive" for name, value in headers):
         return None
     length = headers[names.index(b"content-length")][1]
     if not length.isdigit() or int(length) != len(body):

@@ -39,7 +39,7 @@ USUAL = (
 DELIVERY = USUAL % (len(BODY), APP_TOKEN.encode(), BODY)
 PUBLISH = (
     b"POST /publish HTTP/1.1\r\nHost: agent\r\nAccept: */*\r\ncontent-type: application/json\r\n"
-    b'Content-Length: 15\r\n\r\n{"message":"m"}'
+    b'Connection: Keep-Alive\r\nContent-Length: 15\r\n\r\n{"message":"m"}'
 )
 HEALTH = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 LAST = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
