@@ -1,10 +1,12 @@
 """Publishing and consuming at once, in one container: by the agent, and by services that people write without it.
 
-In each round each contestant has a pod with the agent's limits. Its connections are kept busy, and what it publishes it
-applies; what counts is how many events a second took effect, from the first to the last of all that it accepted.
+In each round each contestant has a pod with the agent's limits, and what it publishes it applies: first some events a
+second, to see how long they take from the request to their effect, then as many as its connections can. Of those counts
+how many a second took effect, from the first to the last of all that it accepted.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -12,12 +14,17 @@ from acceptance.harness.errors import NotYetError
 from benchmarks import contestant
 from benchmarks.contestant import APPLY_ONE, NO_SIDECAR, Contestant
 from benchmarks.ledger import Ledger
-from benchmarks.publish import ANSWERING_S, SERVICE, WARM_UP_S, press
+from benchmarks.publish import ANSWERING_S, SERVICE, Load, press, require_answers
 from benchmarks.results import Result, Section, lines, say, wrongs
 from benchmarks.stage import Options, Stage
 from benchmarks.usage import Meter
 
-CONNECTIONS = 16
+PACED, ALL = Load(60, 16, 100), Load(60, 16)
+LOADS = (PACED, ALL)
+TITLES = {
+    PACED: f"From the request to the effect, {PACED.per_second} events a second",
+    ALL: f"Publishing over {ALL.connections} connections and consuming at once; how long is what a publish took",
+}
 AGENT = "agent"
 
 
@@ -36,49 +43,55 @@ CONTESTANTS = {
 }
 
 
-def pressed(stage: Stage, one: Contestant, schema: str, seconds: int) -> Result:
-    """What a contestant did for so long, until all that it accepted took effect."""
-    ledger = Ledger(f"benchmark-{uuid4().hex[:8]}-", schema)
+def pressed(stage: Stage, one: Contestant, schema: str, seconds: int) -> Iterator[tuple[Load, Result]]:
+    """What a contestant did with each load for so long, until all that it accepted took effect."""
     with contestant.running(stage.system, stage.journal, uuid4().hex[:8], one) as pod:
+        warming_up = Ledger(f"benchmark-{uuid4().hex[:8]}-", schema)
 
         def consuming() -> None:
-            seen = press(stage, pod.host, ledger, SERVICE, connections=1, seconds=WARM_UP_S)
-            if not seen["accepted"] or seen["refused"] or not ledger.counted(stage.database):
-                raise NotYetError(f"it answers {seen}, and nothing took effect yet")
+            require_answers(stage, pod.host, warming_up, SERVICE)
+            if not warming_up.counted(stage.database):
+                raise NotYetError("nothing took effect yet")
 
         stage.system.waiting.until(f"{pod.name} to publish and consume", consuming, ANSWERING_S)
-        stage.until_applied(ledger)
-        measured = replace(ledger, prefix=f"benchmark-{uuid4().hex[:8]}-", events=0)
-        meter = Meter(stage.system, [pod.name])
-        seen = press(stage, pod.host, measured, SERVICE, connections=CONNECTIONS, seconds=seconds)
-        stage.until_applied(measured)
-        per_s, wrong = measured.result(stage.database)
-        ms = {name: seen[f"{name}_ms"] for name in ("p50", "p90", "p99")}
-        refused = f"refused: {seen['refused']}" if seen["refused"] else ""
-        return Result(measured.events, per_s, meter.used(), wrong or refused, ms)
+        stage.until_applied(warming_up)
+        for load in LOADS:
+            ledger = Ledger(f"benchmark-{uuid4().hex[:8]}-", schema)
+            meter = Meter(stage.system, [pod.name])
+            seen = press(stage, pod.host, ledger, SERVICE, replace(load, seconds=seconds))
+            stage.until_applied(ledger)
+            per_s, wrong = ledger.result(stage.database)
+            ms = ledger.milliseconds(stage.database) if load.per_second else seen.ms
+            yield load, Result(ledger.events, per_s, meter.used(), wrong or seen.wrong, ms)
 
 
-def in_turn(stage: Stage, entrant: Entrant, seconds: int) -> Result:
+def in_turn(stage: Stage, entrant: Entrant, seconds: int) -> list[tuple[Load, Result]]:
     """What a contestant did; nobody else ever sees its events."""
     if not entrant.has_schema:
-        return pressed(stage, entrant.contestant, "public", seconds)
+        return [*pressed(stage, entrant.contestant, "public", seconds)]
     with stage.schema() as schema:
         told = {"SCHEMA": schema, "STATEMENT": APPLY_ONE}
-        result = pressed(stage, replace(entrant.contestant, environment=told), schema, seconds)
+        results = [*pressed(stage, replace(entrant.contestant, environment=told), schema, seconds)]
     stage.pass_over()
-    return result
+    return results
 
 
 def compare(stage: Stage, options: Options) -> list[Section]:
-    """One section."""
-    found = defaultdict(list)
+    """A section for each load."""
+    found: dict[Load, dict[str, list[Result]]] = {load: defaultdict(list) for load in LOADS}
     with stage.without_agent():
         for number in range(options.rounds):
             for name, entrant in CONTESTANTS.items():
-                found[name].append(in_turn(stage, entrant, options.seconds))
-                say(number, name, found[name][-1])
-    title = (
-        f"Publishing over {CONNECTIONS} connections and consuming at once, {options.rounds} rounds of "
-        f"{options.seconds} s; how long is what a publish took"
-    )
-    return [Section("both", title, lines(found, AGENT), wrongs(found))]
+                for load, result in in_turn(stage, entrant, options.seconds):
+                    found[load][name].append(result)
+                    say(number, f"{name}, {load.per_second or 'all it can'}", result)
+    return [
+        Section(
+            f"both-{load.per_second}" if load.per_second else "both",
+            f"{TITLES[load]}, {options.rounds} rounds of {options.seconds} s",
+            lines(results, AGENT),
+            wrongs(results),
+            is_charted=not load.per_second,
+        )
+        for load, results in found.items()
+    ]

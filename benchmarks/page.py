@@ -33,9 +33,10 @@ def write(sections: Sequence[Section], agent: str) -> None:
     CHARTS.mkdir(exist_ok=True)
     parts = [INTRODUCTION.format(**_machine())]
     for section in sections:
-        for theme in THEMES:
+        for theme in THEMES if section.is_charted else ():
             (CHARTS / f"{section.name}-{theme}.svg").write_text(chart(section.lines, agent, theme))
-        parts.append("\n".join([f"## {section.title}\n", _picture(section), "", *table(section.lines), ""]))
+        picture = [_picture(section), ""] * section.is_charted
+        parts.append("\n".join([f"## {section.title}\n", *picture, *table(section.lines), ""]))
     PAGE.write_text("\n".join(parts))
 
 

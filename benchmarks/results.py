@@ -47,6 +47,7 @@ class Section:
     title: str
     lines: list[Line]
     wrong: list[str]
+    is_charted: bool = True
 
 
 def say(number: int, name: str, result: Result) -> None:
