@@ -28,10 +28,15 @@ class Places:
         self._wait_seconds = wait_seconds
         self._places = asyncio.Semaphore(at_once)
 
+    @property
+    def are_taken(self) -> bool:
+        """Whether one has to be waited for."""
+        return self._places.locked()
+
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
         """A place; CrowdedError when none comes free in time."""
-        if self._places.locked():
+        if self.are_taken:
             try:
                 async with asyncio.timeout(self._wait_seconds):
                     await self._places.acquire()

@@ -21,6 +21,7 @@ DEAD_LETTER_TOPIC = "agent-events-dead-letters"
 JSON = "application/json"
 BINARY = "application/octet-stream"
 LARGE_BYTES = 2**20
+MAX_FIELD_BYTES = 2**18
 Entry = tuple[str, str, bytes]
 """Id, partition key, and record."""
 DAPR_ERRORS = (b'{"errorCode":"ERR_', b"invalid api token")
@@ -75,6 +76,8 @@ class Sidecar:
             # no limit: requests held up by one backend must not hold up the others
             connector=aiohttp.TCPConnector(limit=0),
             auto_decompress=False,
+            # daprd repeats in a header which entries of a bulk publish failed, and why (pkg/api/http, onBulkPublish)
+            max_field_size=MAX_FIELD_BYTES,
             headers={CREDENTIAL: self._token.get_secret_value()} if self._token else {},
             # a body that came without a type is handed on without one
             skip_auto_headers=("Content-Type",),

@@ -18,7 +18,9 @@ TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 HEAD = re.compile(rb"POST (/publish|/subscribe) HTTP/1\.1((?:\r\n" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*)+)")
 BEGINNINGS = (b"POST /publish HTTP/1.1\r\n", b"POST /subscribe HTTP/1.1\r\n")
 ONCE = (b"host", b"content-length")
-UNUSUAL = {b"content-encoding", b"expect", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+MAX_DIGITS = 10
+"""Of a length; Python refuses to read thousands."""
+UNUSUAL = {b"content-encoding", b"expect", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 """Headers that say something about how the request or the connection goes on, or how the body is to be read."""
 
 
@@ -86,7 +88,7 @@ def read(data: bytes) -> Request | None:
     if any(name == b"connection" and value.lower() != b"keep-alive" for name, value in headers):
         return None
     length = headers[names.index(b"content-length")][1]
-    if not length.isdigit() or int(length) != len(body):
+    if not length.isdigit() or len(length) > MAX_DIGITS or int(length) != len(body):
         return None
     return Request(found[1].decode(), headers, body)
 

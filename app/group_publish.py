@@ -1,6 +1,7 @@
 """Group publish: events that come while others are on their way to Kafka go together in the next call."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import NamedTuple, cast
 from urllib.parse import quote
 
@@ -32,8 +33,9 @@ class GroupPublish:
     def __init__(self, sidecar: Sidecar) -> None:
         self._sidecar = sidecar
         self._waiting: list[_Waiting] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._callers: set[asyncio.Task[None]] = set()
-        self._slow: set[asyncio.Task[None]] = set()
+        """Those of the tasks that take what waits."""
         self._suspected: set[str] = set()
 
     async def publish(self, key: str, record: bytes) -> None:
@@ -49,39 +51,50 @@ class GroupPublish:
 
     def _start(self) -> None:
         if self._waiting and len(self._callers) < CALLS:
-            caller = asyncio.create_task(self._call())
-            self._callers.add(caller)
-            caller.add_done_callback(self._end)
+            self._callers.add(self._spawn(self._call()))
 
-    def _end(self, caller: "asyncio.Task[None]") -> None:
-        self._callers.discard(caller)
-        self._slow.discard(caller)
+    def _spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._end)
+        return task
+
+    def _end(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        self._callers.discard(task)
         self._start()
 
     async def _call(self) -> None:
         """Make call after call, until nothing waits any more, or one was slow: then somebody else does."""
-        caller, loop = cast("asyncio.Task[None]", asyncio.current_task()), asyncio.get_running_loop()
+        caller = asyncio.current_task()
         while caller in self._callers and (batch := self._take()):
-            timer = loop.call_later(SLOW_SECONDS, self._suspect, caller, batch)
-            try:
-                await self._send(batch)
-            except RefusedError as error:
-                _refuse(batch, error)
-            except Exception as error:  # noqa: BLE001 - each of those who wait raises it
-                _fail(batch, error)
-            else:
-                self._suspected.difference_update(one.key for one in batch)
-            timer.cancel()
-            for one in batch:
-                if not one.taken.done():
-                    one.taken.set_result(None)
+            await self._send(batch)
 
-    def _suspect(self, caller: "asyncio.Task[None]", batch: list[_Waiting]) -> None:
-        self._callers.discard(caller)
-        self._slow.add(caller)
-        if len(self._suspected) < MAX_SUSPECTED:
-            self._suspected.update(one.key for one in batch)
-        self._start()
+    async def _send(self, batch: list[_Waiting]) -> None:
+        """Make one call, and tell each what became of it."""
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        timer = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._suspect, task, batch)
+        try:
+            await self._publish_all(batch)
+        except RefusedError as error:
+            _refuse(batch, error)
+        except Exception as error:  # noqa: BLE001 - each of those who wait raises it
+            _fail(batch, error)
+        else:
+            self._suspected.difference_update(one.key for one in batch)
+        timer.cancel()
+        for one in batch:
+            if not one.taken.done():
+                one.taken.set_result(None)
+
+    def _suspect(self, task: "asyncio.Task[None]", batch: list[_Waiting]) -> None:
+        """Let others go on; what waits goes now, for it is to be answered in time however many calls are slow."""
+        self._callers.discard(task)
+        if len(self._suspected) >= MAX_SUSPECTED:
+            self._suspected.clear()
+        self._suspected.update(one.key for one in batch)
+        while more := self._take():
+            self._spawn(self._send(more))
 
     def _take(self) -> list[_Waiting]:
         """Take what waits, in order, as far as one call can have it."""
@@ -97,7 +110,7 @@ class GroupPublish:
         self._waiting = self._waiting[taken:]
         return batch
 
-    async def _send(self, batch: list[_Waiting]) -> None:
+    async def _publish_all(self, batch: list[_Waiting]) -> None:
         if len(batch) == 1:
             await self._publish(batch[0].key, batch[0].record)
         else:

@@ -90,7 +90,8 @@ class Protocol(HttpToolsProtocol):
             self.flow.pause_reading()
             return
         path: FastPath | None = self.app_state.get("fast_path")
-        if path and self._is_between and self._is_answered and (answering := path.take(data)):
+        is_free = self._is_between and self._is_answered and not self.flow.write_paused
+        if path and is_free and (answering := path.take(data)):
             self._take(path, answering)
             return
         self._unset_keepalive_if_required()
@@ -113,7 +114,11 @@ class Protocol(HttpToolsProtocol):
         task.add_done_callback(self.tasks.discard)
 
     async def _answer(self, path: FastPath, answering: Awaitable[Answer]) -> None:
-        answer = await answering
+        try:
+            answer = await answering
+        except BaseException:
+            self.transport.close()
+            raise
         held, self._held = self._held, None
         self.server_state.total_requests += 1
         if self.transport.is_closing():

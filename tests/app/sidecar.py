@@ -43,6 +43,8 @@ class StandInSidecar:
         """Bytes of a record that Kafka takes."""
         self.told_of_size = "kafka server: Message was too large, server rejected it to avoid allocation error"
         """Why it takes no larger one."""
+        self.told = "told to fail"
+        """Why it does not."""
         self.refusal_seconds = 0.0
         """What Kafka takes to refuse an event."""
         self.invoked: list[dict[str, Any]] = []
@@ -121,8 +123,10 @@ class StandInSidecar:
         if not failed:
             return web.Response(status=204)
         await asyncio.sleep(self.refusal_seconds)
-        entries = [{"entryId": one, "error": "told to fail"} for one in failed]
-        return _error(500, "ERR_PUBSUB_PUBLISH_MESSAGE", failedEntries=entries)
+        entries = [{"entryId": one, "error": self.told} for one in failed]
+        answer = _error(500, "ERR_PUBSUB_PUBLISH_MESSAGE", failedEntries=entries)
+        answer.headers["responseData"] = str(answer.text)  # as daprd does, however long it is
+        return answer
 
     def _keep(self, topic: str, record: bytes, event: dict[str, Any], query: dict[str, str]) -> None:
         query.pop("metadata.rawPayload", None)

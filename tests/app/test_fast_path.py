@@ -47,6 +47,7 @@ PIECES = (
     b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b"\0", b"\xff", b"0", b"1", b"x", b"\r\n\r\n", b"\r\nHost: a", b"\r\n ",
     b"\r\nTransfer-Encoding: chunked", b"\r\nContent-Length: 22", b"\r\nConnection: close", b"\r\nExpect: 100-continue",
     b"\r\nUpgrade: h2c", b"\r\nX:", b"\r\n:x", b"\r\nX Y: z", b"+22", b"GET ", b"HTTP/1.0", b"\r\nTE: trailers",
+    b"\r\nProxy-Connection: close", b"\r\nConnection: keep-alive",
 )  # fmt: skip
 
 
@@ -134,6 +135,8 @@ def test_what_daprd_sends_is_taken() -> None:
         DELIVERY.replace(b"__topic: agent-events", b"x: " + b"x" * 40_000),
         DELIVERY.replace(b"__topic: agent-events", b"Content-Length: 22"),
         DELIVERY.replace(b"Content-Length: 22", b"Content-Length: +22"),
+        DELIVERY.replace(b"Content-Length: 22", b"Content-Length: " + b"0" * 5000 + b"22"),
+        DELIVERY.replace(b"__topic: agent-events", b"Proxy-Connection: close"),
         DELIVERY.replace(b"Content-Length: 22", b"Content-Length: 22, 22"),
     ],
 )

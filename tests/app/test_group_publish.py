@@ -95,6 +95,13 @@ async def test_what_kafka_refuses_of_a_call_is_told_to_those_alone(
     assert [json.loads(one)["id"] for _, one in sidecar.records][CALLS:] == ["0", "2", "4"]
 
 
+async def test_a_refusal_may_name_as_many_as_there_are(group: GroupPublish, sidecar: StandInSidecar) -> None:
+    sidecar.refused = {f"{number}" for number in range(MAX_EVENTS - 1)}
+    sidecar.told = "messages are rejected since there are fewer in-sync replicas than required" * 2
+    told = await together(group, sidecar, [record(f"{number}") for number in range(MAX_EVENTS)])
+    assert [type(one) for one in told] == [RefusedError] * (MAX_EVENTS - 1) + [type(None)]
+
+
 async def test_a_refusal_that_names_nobody_is_told_to_all(group: GroupPublish, sidecar: StandInSidecar) -> None:
     first = await busy(group, sidecar)
     waiting = [asyncio.create_task(group.publish("", record(f"{number}"))) for number in range(3)]
@@ -135,9 +142,10 @@ async def test_a_sidecar_that_does_not_answer_is_told_to_all_that_wait_in_time(
 ) -> None:
     sidecar.hanging = True
     started = monotonic()
-    told = await asyncio.gather(
-        *(group.publish("", record(f"{number}", "x" * 200_000)) for number in range(12)), return_exceptions=True
-    )
+    tasks = [asyncio.create_task(group.publish("", record(f"{number}", "x" * 200_000))) for number in range(60)]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    assert len(sidecar.requests) == len(tasks) / 2, "some are still to be sent"
+    told = await asyncio.gather(*tasks, return_exceptions=True)
     assert {type(one) for one in told} == {DependencyUnavailableError}
     assert monotonic() - started < in_time(settings.sidecar_timeout_seconds + 1)
     sidecar.hanging = False
