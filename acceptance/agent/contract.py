@@ -15,6 +15,8 @@ DEPENDENCIES = {"kafka": ("pubsub",), "postgres": ("database", "statestore")}
 
 DAPRD = "daprd"
 APP_PORT = 8000
+LEAVING = "shutting down"
+"""What `/ready` says from SIGTERM on."""
 SIDECAR_PORT = 3500
 SIDECAR_METRICS_PORT = 9090
 SIDECAR_INTERNAL_PORT = 50002

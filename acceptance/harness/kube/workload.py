@@ -8,6 +8,8 @@ from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.kube.objects import Container, Pod, Workload
 
 PULL_FAILURES = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
+NOT_SYNCED = "failed to sync"
+"""What a busy kubelet says of a Secret or ConfigMap that it has not read yet; it tries again."""
 CONFIG_FAILURES = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 # kubelet restarts at once the first time; a loop is more than that.
 LOOP_RESTARTS = 2
@@ -139,7 +141,9 @@ def _not_pulled(_cluster: Cluster, _pod: Pod, container: Container) -> str:
     return f"{container.name}: image {container.image} cannot be pulled: {container.waiting}"
 
 
-def _not_created(_cluster: Cluster, _pod: Pod, container: Container) -> str:
+def _not_created(_cluster: Cluster, pod: Pod, container: Container) -> str:
+    if NOT_SYNCED in container.message:
+        raise NotYetError(f"{pod.name}: {container.name}: {container.message}")
     return f"{container.name}: {container.waiting}: {container.message}"
 
 

@@ -50,6 +50,11 @@ def test_what_is_missing_in_a_pod_is_said(pod: object, missing: str) -> None:
     [
         (pod_with("fastapi", waiting="ErrImageNeverPull"), HopelessError, "cannot be pulled"),
         (pod_with("fastapi", waiting="CreateContainerConfigError", message="no secret"), HopelessError, "no secret"),
+        (
+            pod_with("a", waiting="CreateContainerConfigError", message="failed to sync secret cache: timed out"),
+            NotYetError,
+            "failed to sync",
+        ),
         (pod_with("daprd", waiting="CrashLoopBackOff", restarts=3), HopelessError, "last line: the last line"),
         (pod_with("daprd", waiting="CrashLoopBackOff", restarts=1), NotYetError, "ended once"),
         (replace(POD, containers={"fastapi": POD.containers["fastapi"]}), HopelessError, "sidecar not injected"),
