@@ -51,7 +51,7 @@ def test_what_is_missing_in_a_pod_is_said(pod: object, missing: str) -> None:
         (pod_with("fastapi", waiting="ErrImageNeverPull"), HopelessError, "cannot be pulled"),
         (pod_with("fastapi", waiting="CreateContainerConfigError", message="no secret"), HopelessError, "no secret"),
         (
-            pod_with("a", waiting="CreateContainerConfigError", message="failed to sync secret cache: timed out"),
+            pod_with("fastapi", waiting="CreateContainerConfigError", message="failed to sync secret cache: timed out"),
             NotYetError,
             "failed to sync",
         ),
