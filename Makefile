@@ -77,7 +77,7 @@ acceptance-controls: $(VENV)/installed ## break the system in every declared way
 	$(VENV)/bin/python -m acceptance.controls
 
 .PHONY: benchmark
-benchmark: $(VENV)/installed ## the agent beside services without it, on the cluster that is up: 25 minutes; writes docs/benchmarks.md
+benchmark: $(VENV)/installed ## the agent beside services without it, on the cluster that is up; writes docs/benchmarks.md
 	$(VENV)/bin/python -m benchmarks --write
 
 .PHONY: example

@@ -130,10 +130,8 @@ def _fail(batch: list[_Waiting], error: Exception) -> None:
 def _refuse(batch: list[_Waiting], error: RefusedError) -> None:
     """Tell those whose records Kafka did not take; all, when it is not told whose."""
     failed = error.failed if len(batch) > 1 else {}
+    if not failed:
+        _fail(batch, error)
     for number, one in enumerate(batch):
-        if one.taken.done():
-            continue
-        if not failed:
-            one.taken.set_exception(error)
-        elif reason := failed.get(str(number)):
+        if not one.taken.done() and (reason := failed.get(str(number))):
             one.taken.set_exception(RefusedError("pubsub", f"Kafka did not take it: {reason}"))

@@ -7,7 +7,7 @@ import argparse
 import sys
 
 from benchmarks import both, consume, page, publish
-from benchmarks.results import table
+from benchmarks.results import AGENT, table
 from benchmarks.stage import Options, opened
 
 COMPARISONS = {"consume": consume.compare, "publish": publish.compare, "both": both.compare}
@@ -33,7 +33,7 @@ def main() -> int:
                 print(f"\n{section.title}\n", *table(section.lines), "", sep="\n", flush=True)
             sections += found
     if given.write:
-        page.write(sections, consume.AGENT)
+        page.write(sections, AGENT)
     for wrong in (one for section in sections for one in section.wrong):
         print(f"wrong: {wrong}")
     return 1 if any(section.wrong for section in sections) else 0

@@ -15,7 +15,7 @@ from benchmarks import contestant
 from benchmarks.contestant import APPLY_ONE, NO_SIDECAR, Contestant
 from benchmarks.ledger import Ledger
 from benchmarks.publish import ANSWERING_S, SERVICE, Load, press, require_answers
-from benchmarks.results import Result, Section, lines, say, wrongs
+from benchmarks.results import AGENT, Result, Section, lines, say, wrongs
 from benchmarks.stage import Options, Stage
 from benchmarks.usage import Meter
 
@@ -25,7 +25,6 @@ TITLES = {
     PACED: f"From the request to the effect, {PACED.per_second} events a second",
     ALL: f"Publishing over {ALL.connections} connections and consuming at once; how long is what a publish took",
 }
-AGENT = "agent"
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,10 @@ from acceptance.agent.topic import Topic
 from app.effects import APPLY
 from benchmarks.contestant import APPLY_ONE
 from benchmarks.ledger import Ledger
-from benchmarks.results import Result, Section, lines, say, wrongs
+from benchmarks.results import AGENT, Result, Section, lines, say, wrongs
 from benchmarks.stage import SLOWEST_PER_S, Options, Stage, pod
 from benchmarks.usage import Meter
 
-AGENT = "agent"
 KEYS = 64
 
 

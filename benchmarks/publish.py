@@ -18,7 +18,7 @@ from app.dapr import BINARY, PUBSUB, TOPIC
 from benchmarks import contestant
 from benchmarks.contestant import NO_SIDECAR, NOT_DELIVERING, NOTHING, Contestant
 from benchmarks.ledger import Ledger
-from benchmarks.results import Result, Section, lines, say, wrongs
+from benchmarks.results import AGENT, Result, Section, lines, say, wrongs
 from benchmarks.stage import Options, Stage
 from benchmarks.usage import Meter
 
@@ -33,7 +33,6 @@ RECORD = {
 }
 # it is asked from another pod, as the services are
 LISTENING = NOT_DELIVERING | {"dapr.io/sidecar-listen-addresses": "0.0.0.0"}  # noqa: S104 - a pod's
-AGENT = "agent"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@ from statistics import median
 
 from benchmarks.usage import Usage
 
+AGENT = "agent"
+"""The contestant that all others are beside."""
+
 
 @dataclass(frozen=True)
 class Result:

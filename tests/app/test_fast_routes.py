@@ -34,15 +34,6 @@ PLACES = 2
 
 
 @pytest.fixture
-async def broker() -> AsyncIterator[StandInBroker]:
-    """A broker to be connected to."""
-    broker = StandInBroker()
-    await broker.start()
-    yield broker
-    await broker.stop()
-
-
-@pytest.fixture
 async def client(
     postgres: PostgresServer, sidecar: StandInSidecar, broker: StandInBroker, tmp_path: Path
 ) -> AsyncIterator[aiohttp.ClientSession]:
