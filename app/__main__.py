@@ -11,16 +11,16 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from app import arguments as said
 from app import caller, config, escapes, logs
 from app import main as agent
-from app.drain import until_quiet
+from app.commands import arguments as said
+from app.commands.inheritance import import_state
+from app.commands.listing import list_dead_letters
+from app.commands.replay import replay
+from app.commands.skip import skip
 from app.errors import ServiceError
-from app.inheritance import import_state
-from app.listing import list_dead_letters
-from app.protocol import Protocol
-from app.replay import replay
-from app.skip import skip
+from app.server.drain import until_quiet
+from app.server.protocol import Protocol
 
 USAGE = (
     "usage: python -m app [agent | caller | dead-letters ... | replay ... | skip TOPIC/PARTITION OFFSET | import-state]"

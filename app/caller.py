@@ -10,10 +10,10 @@ from urllib.parse import quote
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from app.config import CallerSettings, load
-from app.dapr import Sidecar
 from app.errors import PROBLEM, DependencyUnavailableError, ServiceError, problems
+from app.server.web import make_app
 from app.services import AgentSidecar, from_state
-from app.web import make_app
+from app.sidecar.api import Sidecar
 
 SERVICE = "fastapi-dapr-caller"
 TO_AGENT = ("content-type", "idempotency-key", "prefer", "traceparent", "tracestate")

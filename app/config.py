@@ -103,7 +103,7 @@ class Settings(ServiceSettings):
     long, and so on: Kafka may have lost it."""
     processed_events_retention_seconds: Retention = None
     """How old a row gets before it is deleted; unless it is set, it never is. It stays for longer while Kafka, the
-    outbox or a dead letter can bring its event again (`app/retention.py`)."""
+    outbox or a dead letter can bring its event again (`app/retention/deletion.py`)."""
     effects_retention_seconds: Retention = None
     failed_events_retention_seconds: Retention = None
     dead_letters_retention_seconds: Retention = None

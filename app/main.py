@@ -6,22 +6,23 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app import SERVICE
-from app.broker import Broker
 from app.config import Settings, load
-from app.dapr import Sidecar
-from app.database import Database
-from app.fast_path import FastPath
-from app.fast_routes import Deliveries, Publishes
-from app.group import Group
-from app.handler import Handler
-from app.health import Monitor
-from app.kafka import Kafka
-from app.publisher import Publisher
-from app.relay import Relay
-from app.retention import Retention
+from app.consume.handler import Handler
+from app.database.postgres import Database
+from app.health.monitor import Monitor
+from app.kafka.broker import Broker
+from app.kafka.connection import Kafka
+from app.kafka.group import Group
+from app.outbox.relay import Relay
+from app.publish.publisher import Publisher
+from app.retention.deletion import Retention
 from app.routes import ROUTERS
+from app.routes.fast import Deliveries, Publishes
+from app.server.fast_path import FastPath
+from app.server.web import make_app
 from app.services import State
-from app.web import make_app
+from app.sidecar.api import Sidecar
+from app.statements import SCRIPT
 
 CHECKED_STATEMENTS = 20
 
@@ -37,7 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             Database(settings) as database,
             # its own: what clients ask for at once must not make the check late; and made anew every few seconds, to
             # find what only who connects is told, and whose the address is by now
-            Database(settings, connections=1, statements=CHECKED_STATEMENTS, beside=database) as checked,
+            Database(settings, connections=1, statements=CHECKED_STATEMENTS, beside=database, script=SCRIPT) as checked,
             # a little less than the check's own time, so that the client closes what it opened
             Broker(settings.kafka_brokers, 0.8 * settings.check_timeout_seconds) as broker,
             Monitor(settings, sidecar, checked, broker, lambda: bool(app.state.draining)) as monitor,

@@ -4,13 +4,13 @@ from typing import Annotated, TypedDict
 
 from fastapi import Depends, Request
 
-from app.dapr import Sidecar
-from app.database import Database
-from app.fast_path import FastPath
-from app.guard import Guard
-from app.handler import Handler
-from app.health import Monitor
-from app.publisher import Publisher
+from app.consume.handler import Handler
+from app.database.postgres import Database
+from app.health.monitor import Monitor
+from app.publish.publisher import Publisher
+from app.server.fast_path import FastPath
+from app.sidecar.api import Sidecar
+from app.sidecar.guard import Guard
 
 
 class State(TypedDict):

@@ -2,7 +2,10 @@
 
 import re
 
-from app import activity, backlog, dead_letters, effects, history, outbox
+from app.consume import effects, history
+from app.dead_letters import table
+from app.health import activity
+from app.outbox import backlog, store
 
 STATEMENTS = (
     effects.APPLY,
@@ -14,16 +17,16 @@ STATEMENTS = (
     history.FAILED_EVENT,
     history.QUEUED_EVENT,
     history.TOTALS,
-    outbox.ADD,
-    outbox.FIND,
+    store.ADD,
+    store.FIND,
     backlog.SETTLE,
     backlog.NEXT,
     backlog.MARK,
-    dead_letters.RECORD,
-    dead_letters.PAGE,
-    dead_letters.CHOSEN,
-    dead_letters.ORIGINAL,
-    dead_letters.RECORD_REPLAY,
+    table.RECORD,
+    table.PAGE,
+    table.CHOSEN,
+    table.ORIGINAL,
+    table.RECORD_REPLAY,
     activity.ACTIVITY,
 )
 LOCK_TIMEOUT_MS = 500

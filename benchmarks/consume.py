@@ -13,7 +13,7 @@ from uuid import uuid4
 from acceptance.agent import contract
 from acceptance.agent.record import Record, cloud_event
 from acceptance.agent.topic import Topic
-from app.effects import APPLY
+from app.consume.effects import APPLY
 from benchmarks.contestant import APPLY_ONE
 from benchmarks.ledger import Ledger
 from benchmarks.results import AGENT, Result, Section, lines, say, wrongs

@@ -18,7 +18,7 @@ from uuid import uuid4
 import httpx
 from aiohttp import ClientSession
 
-from app.dapr import CREDENTIAL
+from app.sidecar.api import CREDENTIAL
 from benchmarks.server import VARIANTS
 from tests.app.broker import StandInBroker
 from tests.app.client import APP_TOKEN

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from acceptance.agent.record import cloud_event
 from acceptance.harness.errors import NotYetError
-from app.dapr import BINARY, PUBSUB, TOPIC
+from app.sidecar.api import BINARY, PUBSUB, TOPIC
 from benchmarks import contestant
 from benchmarks.contestant import NO_SIDECAR, NOT_DELIVERING, NOTHING, Contestant
 from benchmarks.ledger import Ledger

@@ -13,9 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import logs, main
 from app.config import ServiceSettings
-from app.dapr import Entry, Sidecar
-from app.database import Database
-from app.protocol import Protocol
+from app.database.postgres import Database
+from app.server.protocol import Protocol
+from app.sidecar.api import Entry, Sidecar
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy

@@ -19,7 +19,7 @@ from acceptance.harness.faults.journal import Journal
 from acceptance.harness.faults.restart import scaled
 from acceptance.harness.probes.toolbox import LIMITS, Toolbox
 from acceptance.harness.waiting import Waiting
-from app.migration import MIGRATIONS
+from app.database.migration import MIGRATIONS
 from benchmarks.ledger import Ledger
 
 PROGRAMS = Path(__file__).with_name("in_cluster")

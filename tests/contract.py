@@ -10,11 +10,11 @@ from typing import Any
 import yaml
 
 from app import SERVICE, __version__
-from app.dapr import DEAD_LETTER_TOPIC, TOPIC
-from app.envelope import Envelope
-from app.events import DEAD_LETTER_TYPE
-from app.letter import DeadLetter
-from app.values import MAX_DEPTH, MAX_NUMBER, TEXT
+from app.dead_letters.letter import DeadLetter
+from app.event.data import DEAD_LETTER_TYPE
+from app.event.envelope import Envelope
+from app.event.values import MAX_DEPTH, MAX_NUMBER, TEXT
+from app.sidecar.api import DEAD_LETTER_TOPIC, TOPIC
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SCHEMA = "event.schema.json"

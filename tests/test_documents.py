@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.database import OLDEST
+from app.database.postgres import OLDEST
 from cluster.servers import SHA256
 from images.recipe import parts
 from tests.app.fuzz.document import DOCUMENT
@@ -28,7 +28,7 @@ PAGES = (
     "benchmarks",
 )
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
-# `app/effects.py`, `docs/`, `base/dapr/pubsub.yaml`; not a topic's partition, a command, or what a run leaves
+# `app/consume/effects.py`, `docs/`, `base/dapr/pubsub.yaml`; not a topic's partition, a command, or what a run leaves
 FILE = re.compile(
     r"`((?:app|base|components|overlays|cluster|acceptance|tests|images|benchmarks|docs|harness|examples|\.github)/[\w./-]*)`"
 )

@@ -4,15 +4,15 @@ import logging
 
 from fastapi import APIRouter, Request, Response
 
-from app import dead_letters
-from app.delivery import Delivery
+from app.consume.handler import Status
+from app.dead_letters import table
+from app.dead_letters.letter import DeadLetter
 from app.errors import DependencyUnavailableError, problems
-from app.guard import Guard
-from app.handler import Status
-from app.letter import DeadLetter
-from app.limits import BodyIncompleteError
+from app.event.delivery import Delivery
 from app.routes.subscribe import BODY, Reply, body_of, reply
+from app.server.limits import BodyIncompleteError
 from app.services import AgentDatabase, AgentMonitor
+from app.sidecar.guard import Guard
 
 router = APIRouter(tags=["dapr"])
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ async def receive_dead_letter(request: Request, database: AgentDatabase, monitor
         delivery = Delivery.of(await body_of(request), request.scope["headers"])
         monitor.require("database")
         letter = DeadLetter.of(delivery)
-        await dead_letters.record(database, letter, delivery.partition, delivery.offset)
+        await table.record(database, letter, delivery.partition, delivery.offset)
         monitor.progress.note(delivery, done=True)
     except (DependencyUnavailableError, BodyIncompleteError) as error:
         logger.warning("A dead letter waits: %s", error.detail)

@@ -4,14 +4,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from app import SERVICE, history
-from app.envelope import MAX_SOURCE
+from app import SERVICE
+from app.consume import history
+from app.database.pages import Place
 from app.errors import ServiceError, problems
-from app.events import MAX_ID, Key
-from app.pages import Place
+from app.event.data import MAX_ID, Key
+from app.event.envelope import MAX_SOURCE
+from app.event.values import Text
 from app.routes import paths
 from app.services import AgentDatabase
-from app.values import Text
 
 paths.register()
 router = APIRouter(tags=["events"])

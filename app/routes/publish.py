@@ -7,11 +7,11 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel
 
-from app.dapr import TOPIC
-from app.envelope import trace
 from app.errors import DependencyUnavailableError, ServiceError, problems
-from app.events import PublishedData
+from app.event.data import PublishedData
+from app.event.envelope import trace
 from app.services import AgentPublisher
+from app.sidecar.api import TOPIC
 
 router = APIRouter(tags=["events"])
 RESPOND_ASYNC = "respond-async"

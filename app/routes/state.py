@@ -6,9 +6,9 @@ from fastapi import APIRouter, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.errors import ServiceError, problems
+from app.event.values import JsonValue, check_line
 from app.routes import paths
 from app.services import AgentSidecar
-from app.values import JsonValue, check_line
 
 paths.register()
 router = APIRouter(tags=["state"])

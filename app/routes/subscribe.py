@@ -6,12 +6,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from app.dapr import SUBSCRIPTIONS
-from app.delivery import Delivery
+from app.consume.handler import Handler, Status
 from app.errors import problems
-from app.guard import Guard
-from app.handler import Handler, Status
-from app.limits import BodyIncompleteError, BodyTooLargeError
+from app.event.delivery import Delivery
+from app.server.limits import BodyIncompleteError, BodyTooLargeError
+from app.sidecar.api import SUBSCRIPTIONS
+from app.sidecar.guard import Guard
 
 router = APIRouter(tags=["dapr"])
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ async def subscribe(request: Request) -> Response:
     its position in the topic, one too large to be read too. `RETRY`: a dependency is away, handling raised and attempts
     are left, or the body was cut short.
     """
-    # those that daprd sends as it usually does never come this far: app/fast_path.py
+    # those that daprd sends as it usually does never come this far: app/server/fast_path.py
     guard: Guard = request.state.guard
     guard.require_delivery(request.scope)
     try:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from aiokafka.record.default_records import DefaultRecordBatchBuilder  # type: ignore[import-untyped]  # it ships no types
 from aiokafka.record.util import calc_crc32c  # type: ignore[import-untyped]  # it ships no types
 
-from app.batches import CHECKED_FROM, RECORDS_AT
+from app.kafka.batches import CHECKED_FROM, RECORDS_AT
 
 ATTRIBUTES_AT, CHECKSUM_AT, DISTANCE_AT = 21, 17, 23
 LARGEST = 2**30

@@ -19,9 +19,9 @@ from aiokafka.protocol import (  # type: ignore[import-untyped]  # it ships no t
 )
 from aiokafka.protocol.api import RequestHeader_v1  # type: ignore[import-untyped]  # it ships no types
 
-from app import batches
-from app.dapr import DEAD_LETTER_TOPIC, TOPIC
-from app.group import Partition
+from app.kafka import batches
+from app.kafka.group import Partition
+from app.sidecar.api import DEAD_LETTER_TOPIC, TOPIC
 from tests.app.listener import close
 
 NODE, EARLIEST, UNKNOWN_TOPIC, UNKNOWN_MEMBER = 1, -2, 3, 25

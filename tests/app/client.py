@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from app import SERVICE
-from app.dapr import CREDENTIAL, SUBSCRIPTIONS
+from app.sidecar.api import CREDENTIAL, SUBSCRIPTIONS
 from tests.app.sidecar import as_delivered
 from tests.app.waiting import until
 

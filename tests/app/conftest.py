@@ -8,8 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from app.config import Settings
-from app.dapr import CREDENTIAL
 from app.main import create_app
+from app.sidecar.api import CREDENTIAL
 from tests.app.broker import StandInBroker
 from tests.app.client import APP_TOKEN, running, until_ready
 from tests.app.databases import END_SESSIONS, connected

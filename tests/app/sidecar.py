@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from app.dapr import PUBSUB, STATESTORE, SUBSCRIPTIONS, TOPIC
+from app.sidecar.api import PUBSUB, STATESTORE, SUBSCRIPTIONS, TOPIC
 
 
 class StandInSidecar:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.arguments import Replay, read_listing, read_replay
-from app.pages import Place
-from app.selection import Selection
+from app.commands.arguments import Replay, read_listing, read_replay
+from app.database.pages import Place
+from app.dead_letters.selection import Selection
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOKEN = str(Place(datetime(2026, 1, 1, tzinfo=UTC), "agent-events/3:7/sha256:x"))

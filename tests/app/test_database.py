@@ -12,7 +12,7 @@ import pytest
 
 from app import SERVICE
 from app.config import Settings
-from app.database import CONNECTIONS, Database
+from app.database.postgres import CONNECTIONS, Database
 from app.errors import DependencyUnavailableError
 from app.main import create_app
 from tests.app.client import assert_problem, cloud_event, deliver, running, until_failing, until_ready
@@ -184,7 +184,7 @@ async def test_lost_tables_are_made_again(agent: httpx.AsyncClient, sql: asyncpg
 async def test_a_server_that_is_too_old_is_a_warning_that_names_it(
     settings: Settings, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.database.OLDEST", 99)
+    monkeypatch.setattr("app.database.postgres.OLDEST", 99)
     async with running(create_app(settings)) as agent:
         await until_ready(agent)
         warning = (await agent.get("/ready")).json()["checks"]["database"]["warning"]

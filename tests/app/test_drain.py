@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.drain import until_quiet
+from app.server.drain import until_quiet
 from tests.app.postgres import free_port
 from tests.app.test_service import ENVIRONMENT, run
 from tests.app.waiting import until

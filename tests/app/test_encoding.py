@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.encoding import escaped, unstorable
+from app.database.encoding import escaped, unstorable
 from tests.app.client import cloud_event
 from tests.app.postgres import PostgresServer
 from tests.app.threaded import Agent, in_thread

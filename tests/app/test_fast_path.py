@@ -16,13 +16,13 @@ from pydantic import SecretStr
 from uvicorn.server import ServerState
 
 from acceptance.agent.inputs.wire.answer import answers
-from app import fast_path
-from app.delivery import Delivery
-from app.fast_path import FastPath
-from app.fast_routes import Deliveries
-from app.guard import Guard
-from app.handler import Handler, Status
-from app.protocol import Protocol
+from app.consume.handler import Handler, Status
+from app.event.delivery import Delivery
+from app.routes.fast import Deliveries
+from app.server import fast_path
+from app.server.fast_path import FastPath
+from app.server.protocol import Protocol
+from app.sidecar.guard import Guard
 from tests.app.client import APP_TOKEN
 from tests.app.waiting import until
 

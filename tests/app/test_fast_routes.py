@@ -11,11 +11,11 @@ import aiohttp
 import pytest
 from starlette.datastructures import State
 
-from app.crowd import Places
-from app.events import PublishedData
-from app.fast_path import FastPath
-from app.fast_routes import Publishes
-from app.publisher import Publisher
+from app.event.data import PublishedData
+from app.publish.publisher import Publisher
+from app.routes.fast import Publishes
+from app.server.crowd import Places
+from app.server.fast_path import FastPath
 from tests.app.broker import StandInBroker
 from tests.app.postgres import PASSWORD, PostgresServer
 from tests.app.served import served

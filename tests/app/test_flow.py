@@ -1,7 +1,7 @@
 """The rule by which events wait although nothing keeps them."""
 
-from app.flow import Flow, Stuck
-from app.group import Partition, Position
+from app.health.flow import Flow, Stuck
+from app.kafka.group import Partition, Position
 
 PARTITION = Partition("agent-events", 3)
 

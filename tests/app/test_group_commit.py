@@ -11,13 +11,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from app import effects, group_commit
 from app.config import Settings
-from app.database import Database
-from app.delivery import Delivery, IndigestibleError
-from app.effects import Change
+from app.consume import effects, group_commit
+from app.consume.effects import Change
+from app.consume.group_commit import MAX_EVENTS, GroupCommit
+from app.database.postgres import Database
 from app.errors import DependencyUnavailableError
-from app.group_commit import MAX_EVENTS, GroupCommit
+from app.event.delivery import Delivery, IndigestibleError
 from tests.app.client import cloud_event
 from tests.app.postgres import PostgresServer
 

@@ -8,9 +8,9 @@ from time import monotonic
 import pytest
 
 from app.config import Settings
-from app.dapr import RefusedError, Sidecar
 from app.errors import DependencyUnavailableError
-from app.group_publish import CALLS, MAX_BYTES, MAX_EVENTS, GroupPublish
+from app.publish.group_publish import CALLS, MAX_BYTES, MAX_EVENTS, GroupPublish
+from app.sidecar.api import RefusedError, Sidecar
 from tests.app.sidecar import StandInSidecar
 from tests.app.waiting import in_time, until
 

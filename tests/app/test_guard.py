@@ -10,10 +10,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app import guard
 from app.config import Settings
-from app.dapr import CREDENTIAL
 from app.main import create_app
+from app.sidecar import guard
+from app.sidecar.api import CREDENTIAL
 from tests.app.client import (
     APP_TOKEN,
     assert_problem,

@@ -10,11 +10,11 @@ import asyncpg
 import httpx
 import pytest
 
-from app.broker import Broker
 from app.config import Settings
-from app.dapr import STATESTORE, SUBSCRIPTIONS
+from app.kafka.broker import Broker
 from app.main import create_app
-from app.recovery import Recovery
+from app.sidecar.api import STATESTORE, SUBSCRIPTIONS
+from app.sidecar.recovery import Recovery
 from tests.app.broker import StandInBroker
 from tests.app.client import assert_problem, failing, running, until_failing, until_ready
 from tests.app.postgres import PostgresServer

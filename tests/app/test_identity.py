@@ -10,7 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.events import EventData
+from app.event.data import EventData
 from tests.app.client import assert_problem, cloud_event, deliver
 from tests.app.sidecar import StandInSidecar
 

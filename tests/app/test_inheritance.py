@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from app.commands.inheritance import UNUSABLE, import_state
 from app.config import Settings
 from app.errors import ServiceError
-from app.inheritance import UNUSABLE, import_state
 from tests.app.databases import connected, new_database
 from tests.app.letters import command
 from tests.app.postgres import PostgresServer

@@ -6,7 +6,7 @@ import gc
 import pytest
 from aiokafka.protocol.metadata import MetadataRequest_v0  # type: ignore[import-untyped]  # it ships no types
 
-from app.kafka import Kafka
+from app.kafka.connection import Kafka
 from tests.app.broker import StandInBroker
 from tests.app.waiting import in_time
 

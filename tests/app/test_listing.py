@@ -7,9 +7,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.arguments import read_listing
+from app.commands.arguments import read_listing
+from app.commands.listing import list_dead_letters
 from app.config import Settings
-from app.listing import list_dead_letters
 from tests.app.letters import command, written
 from tests.app.postgres import PostgresServer
 

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from app.config import Settings
-from app.database import Database
+from app.database.migration import MIGRATIONS, TABLES
+from app.database.postgres import Database
 from app.errors import DependencyUnavailableError
 from app.main import create_app
-from app.migration import MIGRATIONS, TABLES
 from tests.app import old_release
 from tests.app.client import assert_problem, cloud_event, deliver, running, until_ready
 from tests.app.databases import connected, new_database
@@ -71,7 +71,7 @@ def test_the_first_migration_is_the_schema_of_the_version_before() -> None:
 
 
 def test_migrations_are_numbered_without_gaps() -> None:
-    numbers = [int(path.name[:4]) for path in sorted(Path("app/migrations").iterdir())]
+    numbers = [int(path.name[:4]) for path in sorted(Path("app/database/migrations").iterdir())]
     assert numbers == [*range(1, len(MIGRATIONS) + 1)]
 
 

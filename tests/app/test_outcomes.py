@@ -1,6 +1,6 @@
 """The rule by which the database refuses events in ways that no check sees."""
 
-from app.outcomes import Outcomes
+from app.health.outcomes import Outcomes
 
 
 def refused(*seconds: int) -> Outcomes:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.config import Settings
-from app.group import Partition
+from app.kafka.group import Partition
 from app.main import create_app
 from tests.app.batches import batch
 from tests.app.broker import StandInBroker

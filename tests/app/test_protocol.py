@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 from acceptance.agent.inputs.forgery import Way
 from acceptance.agent.inputs.wire.answer import answers
 from acceptance.in_cluster import forge
-from app.protocol import Protocol
+from app.server.protocol import Protocol
 from tests.app.served import Served, served
 from tests.app.test_service import ENVIRONMENT
 from tests.app.waiting import in_time, until

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.limits import LIMITS_BYTES
+from app.server.limits import LIMITS_BYTES
 from tests.app.broker import StandInBroker
 from tests.app.client import assert_problem, deliver, until_failing
 from tests.app.sidecar import StandInSidecar

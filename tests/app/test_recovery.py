@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
-from app.recovery import Recovery, missing_from
+from app.sidecar.recovery import Recovery, missing_from
 
 BACKENDS = {"pubsub", "database"}
 SUBSCRIPTIONS = {"subscription agent-events": BACKENDS, "subscription agent-events-dead-letters": BACKENDS}

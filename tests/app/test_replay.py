@@ -9,13 +9,13 @@ import asyncpg
 import httpx
 import pytest
 
-from app.arguments import read_listing, read_replay
+from app.commands.arguments import read_listing, read_replay
+from app.commands.listing import list_dead_letters
+from app.commands.replay import replay
 from app.config import Settings
-from app.dapr import TOPIC
 from app.errors import ServiceError
-from app.listing import list_dead_letters
 from app.main import create_app
-from app.replay import replay
+from app.sidecar.api import TOPIC
 from tests.app.client import cloud_event, deliver, running, until_ready
 from tests.app.databases import new_database
 from tests.app.letters import command, hand_over, recorded, started, written

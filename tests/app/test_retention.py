@@ -7,15 +7,15 @@ import asyncpg
 import httpx
 import pytest
 
-from app import retention
 from app.config import Settings
-from app.dapr import DEAD_LETTER_TOPIC, TOPIC
-from app.database import Database
-from app.expiry import RULES
-from app.group import Group, Partition
-from app.kafka import Kafka
+from app.database.postgres import Database
+from app.kafka.connection import Kafka
+from app.kafka.group import Group, Partition
 from app.main import create_app
-from app.retention import Retention
+from app.retention import deletion
+from app.retention.deletion import Retention
+from app.retention.expiry import RULES
+from app.sidecar.api import DEAD_LETTER_TOPIC, TOPIC
 from tests.app.broker import StandInBroker
 from tests.app.client import cloud_event, deliver, running
 from tests.app.sidecar import StandInSidecar
@@ -221,7 +221,7 @@ async def test_many_are_deleted_batch_by_batch(
     keeper: Retention,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(retention, "BATCH", 2)
+    monkeypatch.setattr(deletion, "BATCH", 2)
     for offset in range(5):
         await deliver(agent, cloud_event({"message": "m"}), 3, offset)
     await pass_a_minute(sql)

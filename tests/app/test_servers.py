@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from app.config import Settings
-from app.dapr import CREDENTIAL
-from app.database import Database
+from app.database.postgres import Database
 from app.main import create_app
+from app.sidecar.api import CREDENTIAL
 from tests.app.client import APP_TOKEN, deliver, running, until_named, until_ready
 from tests.app.databases import connected
 from tests.app.pooler import pooler

@@ -16,9 +16,9 @@ import pytest
 import app
 from app.__main__ import USAGE
 from app.config import Settings
-from app.dapr import CREDENTIAL
 from app.main import create_app
 from app.services import AgentDatabase
+from app.sidecar.api import CREDENTIAL
 from tests.app.client import assert_problem, running
 from tests.app.postgres import free_port
 from tests.app.waiting import until

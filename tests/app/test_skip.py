@@ -8,17 +8,17 @@ import asyncpg
 import httpx
 import pytest
 
-from app.arguments import read_listing, read_replay
-from app.batches import CONTROL
+from app.commands.arguments import read_listing, read_replay
+from app.commands.listing import list_dead_letters
+from app.commands.replay import replay
+from app.commands.skip import skip
 from app.config import Settings
-from app.effects import MAX_REASON
+from app.consume.effects import MAX_REASON
 from app.errors import ServiceError
-from app.group import SIDECAR_BYTES, Group, Partition
-from app.limits import LIMITS_BYTES
-from app.listing import list_dead_letters
-from app.records import MAX_UNPACKED_BYTES
-from app.replay import replay
-from app.skip import skip
+from app.kafka.batches import CONTROL
+from app.kafka.group import SIDECAR_BYTES, Group, Partition
+from app.kafka.records import MAX_UNPACKED_BYTES
+from app.server.limits import LIMITS_BYTES
 from tests.app.batches import batch, checked, counted, packed, spanning
 from tests.app.broker import StandInBroker
 from tests.app.client import cloud_event

@@ -7,9 +7,12 @@ import asyncpg
 import httpx
 import pytest
 
-from app import activity, backlog, dead_letters, effects, history, outbox
 from app.config import Settings
+from app.consume import effects, history
+from app.dead_letters import table
+from app.health import activity
 from app.main import create_app
+from app.outbox import backlog, store
 from app.statements import STATEMENTS
 from tests.app.client import assert_problem, cloud_event, deliver, running, until_failing, until_ready
 from tests.app.waiting import until
@@ -116,7 +119,7 @@ async def test_no_check_leaves_anything_in_the_tables(agent: httpx.AsyncClient, 
 
 
 def test_every_statement_of_the_event_path_is_explained() -> None:
-    for module in (activity, backlog, dead_letters, effects, history, outbox):
+    for module in (activity, backlog, effects, history, store, table):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, str) and value.split()[0] in VERBS and name not in PARTS:
                 assert value in STATEMENTS, f"expected {module.__name__}.{name} among the statements of the check"

@@ -322,7 +322,7 @@ async def test_the_content_type_does_not_matter(agent: httpx.AsyncClient, conten
 async def test_every_delivery_is_logged_once_with_id_and_key(
     agent: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "app.handler")
+    caplog.set_level(logging.INFO, "app.consume.handler")
     good, bad = cloud_event(GOOD, source="another"), cloud_event({})
     await deliver(agent, good)
     await deliver(agent, bad)
@@ -397,7 +397,7 @@ async def test_a_trace_that_cannot_be_read_keeps_no_event_from_being_applied(
 async def test_the_trace_of_an_event_is_in_the_log_and_in_its_dead_letter(
     agent: httpx.AsyncClient, sidecar: StandInSidecar, caplog: pytest.LogCaptureFixture, data: object
 ) -> None:
-    caplog.set_level(logging.INFO, "app.handler")
+    caplog.set_level(logging.INFO, "app.consume.handler")
     trace = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "tracestate": "vendor=1"}
     await deliver(agent, cloud_event(data, **trace))
     (line,) = [vars(record) for record in caplog.records if record.message.startswith("Received event")]

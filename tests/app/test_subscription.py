@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from app.config import Settings
-from app.group import Partition, address
-from app.kafka import TOPICS
+from app.kafka.connection import TOPICS
+from app.kafka.group import Partition, address
 from app.main import create_app
-from app.subscription import Subscription
+from app.sidecar.subscription import Subscription
 from tests.app.broker import StandInBroker
 from tests.app.client import assert_problem, running, until_failing
 from tests.app.test_health import events_view
@@ -193,7 +193,7 @@ async def test_a_database_that_is_back_at_once_is_not_told_at_once(
 ) -> None:
     assert await events_view(agent) == 200
     with monkeypatch.context() as patched:
-        patched.setattr("app.dependency.Dependency.error", "away")
-        patched.setattr("app.dependency.Dependency.failing_seconds", 9.0)
+        patched.setattr("app.health.dependency.Dependency.error", "away")
+        patched.setattr("app.health.dependency.Dependency.failing_seconds", 9.0)
         assert await events_view(agent) == 503
     assert_problem(await agent.get("/ready", params={"for": "events"}), 503, "subscription")

@@ -9,19 +9,19 @@ import httpx
 import pytest
 
 from app import SERVICE
-from app.arguments import read_listing, read_replay
+from app.commands.arguments import read_listing, read_replay
+from app.commands.inheritance import import_state
+from app.commands.listing import list_dead_letters
+from app.commands.replay import replay
 from app.config import Settings
-from app.database import Database
-from app.expiry import RULES
-from app.group import Group
-from app.inheritance import import_state
-from app.kafka import Kafka
-from app.listing import list_dead_letters
+from app.database.migration import MIGRATIONS
+from app.database.postgres import Database
+from app.kafka.connection import Kafka
+from app.kafka.group import Group
 from app.main import create_app
-from app.migration import MIGRATIONS
-from app.relay import LOCK, TAKE_TURN
-from app.replay import replay
-from app.retention import Retention
+from app.outbox.relay import LOCK, TAKE_TURN
+from app.retention.deletion import Retention
+from app.retention.expiry import RULES
 from cluster import servers
 from tests.app import old_release
 from tests.app.broker import StandInBroker

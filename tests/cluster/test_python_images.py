@@ -18,7 +18,7 @@ FILES = (
     ".dockerignore",
     "requirements.lock",
     "app/main.py",
-    "app/migrations/0001_initial.sql",
+    "app/database/migrations/0001_initial.sql",
     "app/page.html",
 )
 MODES = re.compile(r"chmod .*? app(?= )")
@@ -67,11 +67,11 @@ def test_all_that_the_dockerfile_copies_is_hashed(image: Image) -> None:
 
 @pytest.mark.parametrize("umask", ["077", "022", "002"])
 def test_the_modes_of_the_app_do_not_come_from_the_umask(tmp_path: Path, umask: str) -> None:
-    made = f"umask {umask}; mkdir -p app/migrations; touch app/main.py app/migrations/one.sql"
+    made = f"umask {umask}; mkdir -p app/database/migrations; touch app/main.py app/database/migrations/one.sql"
     subprocess.run(["sh", "-ec", made], cwd=tmp_path, check=True)
     found = MODES.search((CHECKOUT / "Dockerfile").read_text())
     assert found
     subprocess.run(found[0].split(), cwd=tmp_path, check=True)
     modes = {oct(path.stat().st_mode & 0o777) for path in tmp_path.rglob("*") if path.is_file()}
     assert modes == {"0o644"}
-    assert {oct((tmp_path / name).stat().st_mode & 0o777) for name in ("app", "app/migrations")} == {"0o755"}
+    assert {oct((tmp_path / name).stat().st_mode & 0o777) for name in ("app", "app/database/migrations")} == {"0o755"}

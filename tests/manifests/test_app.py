@@ -6,7 +6,7 @@ import pytest
 
 from app import caller, main
 from app.config import CallerSettings, ServiceSettings, Settings, load
-from app.dapr import SUBSCRIPTIONS
+from app.sidecar.api import SUBSCRIPTIONS
 
 from .rendering import ROOT, Manifest, Overlay, component_metadata, containers, environment, named, render
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.dapr import SUBSCRIPTIONS
+from app.sidecar.api import SUBSCRIPTIONS
 
 from .rendering import (
     DEVELOPMENT,

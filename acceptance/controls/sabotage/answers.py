@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import asyncpg
 
-from app.dapr import Sidecar
-from app.guard import Guard
-from app.health import Monitor
+from app.health.monitor import Monitor
+from app.sidecar.api import Sidecar
+from app.sidecar.guard import Guard
 
 from .exchange import Answer, Exchange
 

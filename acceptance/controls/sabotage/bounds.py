@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from app import protocol
-from app.expiry import Rule
-from app.group import Partition, Position
-from app.retention import Retention
+from app.kafka.group import Partition, Position
+from app.retention.deletion import Retention
+from app.retention.expiry import Rule
+from app.server import protocol
 
 from .exchange import Answer, Exchange
 

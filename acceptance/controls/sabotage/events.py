@@ -4,8 +4,8 @@ import asyncio
 import json
 from uuid import uuid4
 
-from app import effects
-from app.subscription import Subscription
+from app.consume import effects
+from app.sidecar.subscription import Subscription
 
 from .exchange import Answer, Exchange
 from .readiness import ready_always

@@ -10,7 +10,7 @@ from acceptance.agent.schema import Schema
 from acceptance.harness.faults.journal import Journal
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.ledger import Write
-from app.migration import MIGRATIONS
+from app.database.migration import MIGRATIONS
 from tests.acceptance.agent.test_database import reached
 from tests.acceptance.fakes import Data
 from tests.app.postgres import PostgresServer

@@ -14,7 +14,7 @@ from acceptance.controls.sabotage import readiness
 from acceptance.controls.sabotage.events import GUARD
 from acceptance.controls.sabotage.exchange import App, Exchange, Receive, Scope, Send
 from acceptance.controls.sabotage.layer import SABOTAGES, Layer
-from app import effects
+from app.consume import effects
 
 CHECKS = {"checks": {"pubsub": {"status": "failed"}, "api": {"status": "ok"}}}
 WITHOUT_SIDECAR = {"checks": {"dapr": {"status": "failing"}, "statestore": {"status": "failing"}}}

@@ -1,0 +1,1 @@
+"""PostgreSQL, asked directly: the pool, the schema and its migrations."""

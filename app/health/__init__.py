@@ -1,0 +1,1 @@
+"""What `/ready` says: the dependencies, and whether events make their way."""

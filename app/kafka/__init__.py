@@ -1,0 +1,1 @@
+"""Kafka, asked directly beside the sidecar: the brokers, the sidecar's group, and the log."""

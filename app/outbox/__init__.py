@@ -1,0 +1,1 @@
+"""The outbox: events that wait in PostgreSQL until Kafka takes them."""

@@ -1,0 +1,1 @@
+"""What is deleted, when it is old enough and nothing can bring it again."""
