@@ -5,7 +5,7 @@ import re
 from app.consume import effects, history
 from app.dead_letters import table
 from app.health import activity
-from app.outbox import backlog, store
+from app.outbox import store
 
 STATEMENTS = (
     effects.APPLY,
@@ -19,9 +19,9 @@ STATEMENTS = (
     history.TOTALS,
     store.ADD,
     store.FIND,
-    backlog.SETTLE,
-    backlog.NEXT,
-    backlog.MARK,
+    store.SETTLE,
+    store.NEXT,
+    store.MARK,
     table.RECORD,
     table.PAGE,
     table.CHOSEN,

@@ -80,6 +80,11 @@ class Change(NamedTuple):
     offset: int | None
     digest: bytes
 
+    @property
+    def characters(self) -> int:
+        """How long its texts are."""
+        return len(self.message) + len(self.metadata)
+
 
 class Failure(NamedTuple):
     """What is known about an event whose handling failed."""

@@ -10,7 +10,7 @@ import asyncpg
 from app.config import Settings
 from app.consume import effects
 from app.consume.effects import Failure
-from app.consume.group_commit import GroupCommit
+from app.consume.group_apply import GroupApply
 from app.database.postgres import Database
 from app.dead_letters import table
 from app.dead_letters.letter import MAX_RECORD_BYTES, SMALLER, DeadLetter
@@ -41,7 +41,7 @@ class Handler:
         self._max_attempts = settings.max_event_attempts
         self._sidecar = sidecar
         self._database = database
-        self._group_commit = GroupCommit(database)
+        self._group = GroupApply(database)
         self._monitor = monitor
 
     async def handle(self, delivery: Delivery) -> Status:
@@ -67,7 +67,7 @@ class Handler:
         # daprd tries again each second: connections in vain would use up the refusals that the sidecar needs
         self._monitor.require("database")
         try:
-            applied = await self._group_commit.apply(delivery)
+            applied = await self._group.apply(delivery)
         except DependencyUnavailableError as error:
             self._monitor.progress.outcomes.refused(error.reason, monotonic())
             raise

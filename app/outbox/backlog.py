@@ -4,10 +4,10 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from app import SERVICE
 from app.config import Settings
 from app.event import envelope
-from app.event.data import EVENT_TYPE, OWN_OTHER_ROW
+from app.event.data import EVENT_TYPE
+from app.outbox import store
 from app.sidecar.api import TOPIC, RefusedError, Sidecar
 
 if TYPE_CHECKING:
@@ -23,59 +23,6 @@ SETTLED_BATCH = 1000
 ASIDE_POLLS = 4
 MAX_ASIDE_SECONDS = 60
 """However long it took to find what Kafka refuses: it may take it by now."""
-MAX_DOUBLINGS = 20
-# bounded: what Kafka has and nobody applies may be many; what is not applied after some time Kafka may have lost, so it
-# waits to be published again, after twice that time once more, and so on
-SETTLE = """
-WITH seen AS (
-    SELECT number, id, data, digest, created_at FROM outbox WHERE published_at IS NOT NULL AND number > $1
-    ORDER BY number LIMIT $2
-), settled AS (
-    SELECT id FROM seen WHERE EXISTS (
-        SELECT FROM processed_events AS processed
-        WHERE processed.id IN (seen.id, $3 || seen.id) AND (processed.source IS NULL OR processed.source = $4)
-            AND processed.message = seen.data->>'message'
-            AND processed.metadata = coalesce(seen.data->'metadata', '{}')::jsonb
-    ) OR EXISTS (
-        SELECT FROM failed_events AS failed
-        WHERE failed.id = seen.id AND failed.digest = seen.digest AND failed.dead_lettered_at > seen.created_at
-    )
-), purged AS (
-    DELETE FROM outbox USING settled WHERE outbox.id = settled.id
-), resent AS (
-    UPDATE outbox SET published_at = NULL, resent = outbox.resent + 1 FROM seen
-    WHERE outbox.id = seen.id AND seen.id NOT IN (SELECT id FROM settled)
-        AND outbox.published_at < clock_timestamp() - make_interval(secs => $5 * 2.0 ^ least(outbox.resent, $6))
-    RETURNING outbox.id
-)
-SELECT CASE WHEN count(*) = $2 THEN max(number) ELSE 0 END AS last, (SELECT array_agg(id) FROM resent) AS resent
-FROM seen
-"""
-# one event of a key at a time: of a batch that fails, daprd may have published a later event and not an earlier one;
-# from key to key over the index: however many wait, a turn costs the same and a key with many of them delays no other;
-# measured before it is read: the first event, and what fits behind it
-NEXT = """
-WITH RECURSIVE heads AS (
-    (SELECT id, key, 1 AS place FROM outbox WHERE published_at IS NULL AND key > $1 ORDER BY key, number LIMIT 1)
-    UNION ALL
-    SELECT next.id, next.key, heads.place + 1 FROM heads, LATERAL (
-        SELECT id, key FROM outbox WHERE published_at IS NULL AND key > heads.key ORDER BY key, number LIMIT 1
-    ) AS next WHERE heads.place < $2
-), chosen AS (
-    SELECT id FROM heads WHERE id <> ALL($3::text[])
-    UNION ALL
-    (SELECT id FROM outbox WHERE published_at IS NULL AND key = '' AND id <> ALL($3::text[]) ORDER BY number LIMIT $2)
-), measured AS (
-    SELECT id, number, sum(coalesce(bytes, octet_length(data::text))) OVER (ORDER BY number) AS total,
-        row_number() OVER (ORDER BY number) AS place
-    FROM chosen JOIN outbox USING (id)
-)
-SELECT id, key, data, created_at, traceparent, tracestate, heads.last_key
-FROM (SELECT max(key) FILTER (WHERE place = $2) AS last_key FROM heads) AS heads
-LEFT JOIN (measured JOIN outbox USING (id, number)) ON total <= $4 OR measured.place = 1
-ORDER BY number
-"""
-MARK = "UPDATE outbox SET published_at = clock_timestamp() WHERE id = ANY($1::text[])"
 
 
 class Backlog:
@@ -120,16 +67,15 @@ class Backlog:
     async def _next(self, connection: "PoolConnectionProxy") -> "list[Record]":
         """Read the next batch, without the events that are set aside."""
         aside = [*self._suspected, *(self._refused if monotonic() < self._aside_until else ())]
-        rows = await connection.fetch(NEXT, self._last_key, BATCH, aside, BATCH_BYTES)
-        self._last_key = rows[0]["last_key"] or ""
-        return [row for row in rows if row["id"] is not None]
+        batch, self._last_key = await store.next_batch(connection, self._last_key, BATCH, aside, BATCH_BYTES)
+        return batch
 
     async def _settle(self, connection: "PoolConnectionProxy") -> None:
         """Let go of what was applied or dead-lettered, and have what is missing for long published again."""
-        limits = (self._last_settled, SETTLED_BATCH, OWN_OTHER_ROW, SERVICE, self._resend_seconds, MAX_DOUBLINGS)
-        (row,) = await connection.fetch(SETTLE, *limits)
-        self._last_settled = row["last"]
-        if resent := row["resent"]:
+        self._last_settled, resent = await store.settle(
+            connection, self._last_settled, SETTLED_BATCH, self._resend_seconds
+        )
+        if resent:
             logger.warning("Published and not applied since, sent again: %s and %d more", resent[0], len(resent) - 1)
 
     async def _send_each(self, connection: "PoolConnectionProxy", events: "list[Record]", give_up_at: float) -> bool:
@@ -167,7 +113,7 @@ class Backlog:
     async def _publish(self, connection: "PoolConnectionProxy", events: "list[Record]") -> None:
         entries = [(event["id"], event["key"], _record(event)) for event in events]
         await self._sidecar.publish_all(TOPIC, entries)
-        await connection.execute(MARK, [event["id"] for event in events])
+        await store.mark(connection, [event["id"] for event in events])
         for event in events:
             self._refused.pop(event["id"], None)
 

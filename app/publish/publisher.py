@@ -1,6 +1,7 @@
 """Publishing an event: at once through the sidecar, or later through the outbox."""
 
 from contextlib import suppress
+from typing import NamedTuple
 
 from app.config import Settings
 from app.database.encoding import unstorable
@@ -10,12 +11,21 @@ from app.event import envelope
 from app.event.data import EVENT_TYPE, EventData
 from app.health.monitor import Monitor
 from app.outbox import store
+from app.outbox.group_add import GroupAdd
 from app.outbox.relay import Relay
 from app.publish.group_publish import GroupPublish
 from app.sidecar.api import Sidecar
 
 MAX_DATA_BYTES = 1_048_588 - 4096
 """What a topic takes in one record by default, less the rest of the CloudEvent, the key and the headers."""
+
+
+class Wishes(NamedTuple):
+    """What a client asks for: an id of its own, an answer before Kafka's, and the trace that its event is in."""
+
+    idempotency_key: str | None
+    respond_async: bool
+    trace: dict[str, str]
 
 
 class Publisher:
@@ -29,9 +39,19 @@ class Publisher:
     ) -> None:
         self._lookup_seconds = settings.key_lookup_timeout_seconds
         self._group = GroupPublish(sidecar)
+        self._outbox = GroupAdd(database)
         self._database = database
         self._monitor = monitor
         self._relay = relay
+
+    async def accept(self, event_id: str, data: EventData, wishes: Wishes) -> None:
+        """Return when Kafka has the event, or the outbox as is wished; ServiceError when its id is known as another."""
+        if wishes.respond_async:
+            await self.queue(event_id, data, wishes.trace)
+            return
+        if wishes.idempotency_key:
+            await self.check_id(event_id, data)
+        await self.publish(event_id, data, wishes.trace)
 
     async def publish(self, event_id: str, data: EventData, trace: dict[str, str]) -> None:
         """Return when Kafka has the event."""
@@ -44,7 +64,7 @@ class Publisher:
     async def queue(self, event_id: str, data: EventData, trace: dict[str, str]) -> None:
         """Return when PostgreSQL has the event; ServiceError when it knows the id with other data."""
         self._checked(data)
-        await store.add(self._database, event_id, data, trace)
+        await self._outbox.add(event_id, data, trace)
         self._relay.wake()
 
     async def check_id(self, event_id: str, data: EventData) -> None:

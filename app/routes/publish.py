@@ -1,7 +1,7 @@
 """Publishing events to Kafka through Dapr."""
 
 import re
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from app.errors import DependencyUnavailableError, ServiceError, problems
 from app.event.data import PublishedData
 from app.event.envelope import trace
+from app.publish.publisher import Wishes
 from app.services import AgentPublisher
 from app.sidecar.api import TOPIC
 
@@ -17,25 +18,19 @@ router = APIRouter(tags=["events"])
 RESPOND_ASYNC = "respond-async"
 QUOTED = re.compile(r'"(\\.|[^"\\])*"')
 
-# a path of dots alone means another place to whoever follows Location
+KEY, MAX_KEY = "[.]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*", 128
+"""A path of dots alone means another place to whoever follows `Location`."""
+
 IdempotencyKey = Annotated[
     str | None,
-    Header(
-        alias="Idempotency-Key", pattern="^[.]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*$", max_length=128, examples=["order-1842"]
-    ),
+    Header(alias="Idempotency-Key", pattern=f"^{KEY}$", max_length=MAX_KEY, examples=["order-1842"]),
 ]
 Prefer = Annotated[list[str] | None, Header(alias="Prefer", examples=[[RESPOND_ASYNC]])]
 
 
-class Wishes(NamedTuple):
-    """What the headers ask for, beside the id."""
-
-    respond_async: bool
-    trace: dict[str, str]
-
-
 async def wishes(
     request: Request,
+    idempotency_key: IdempotencyKey = None,
     prefer: Prefer = None,
     traceparent: Annotated[str | None, Header()] = None,
     tracestate: Annotated[list[str] | None, Header()] = None,
@@ -43,7 +38,8 @@ async def wishes(
     """Read what the headers ask for. ServiceError (400) when there are several keys."""
     if len(request.headers.getlist("idempotency-key")) > 1:
         raise ServiceError(400, "Idempotency-Key: expected one, for an event has one id")
-    return Wishes(RESPOND_ASYNC in preferences(prefer or []), trace(traceparent, ",".join(tracestate or [])))
+    traced = trace(traceparent, ",".join(tracestate or []))
+    return Wishes(idempotency_key, RESPOND_ASYNC in preferences(prefer or []), traced)
 
 
 class Published(BaseModel):
@@ -66,7 +62,6 @@ async def publish(
     publisher: AgentPublisher,
     response: Response,
     wished: Annotated[Wishes, Depends(wishes)],
-    idempotency_key: IdempotencyKey = None,
 ) -> Published:
     """Publish an event; `GET /events/{id}` shows what the handler made of it.
 
@@ -75,19 +70,20 @@ async def publish(
     A 503 carries the event's `id`: the event may still arrive, so a retry must use it as its key.
     `traceparent` and `tracestate` go with the event, where they are a trace (W3C).
     """
-    event_id = idempotency_key or uuid4().hex
+    event_id = wished.idempotency_key or uuid4().hex
     try:
-        if wished.respond_async:
-            await publisher.queue(event_id, data, wished.trace)
-            response.status_code = 202
-            response.headers.update({"Location": f"/events/{event_id}", "Preference-Applied": RESPOND_ASYNC})
-            return Published(status="queued", message=data.message, id=event_id)
-        if idempotency_key:
-            await publisher.check_id(event_id, data)
-        await publisher.publish(event_id, data, wished.trace)
+        await publisher.accept(event_id, data, wished)
     except DependencyUnavailableError as error:
         raise error.about(event_id) from error
-    return Published(status="published", message=data.message, id=event_id)
+    if wished.respond_async:
+        response.status_code = 202
+        response.headers.update(queued(event_id))
+    return Published(status="queued" if wished.respond_async else "published", message=data.message, id=event_id)
+
+
+def queued(event_id: str) -> dict[str, str]:
+    """Headers of the answer when an event is in the outbox (RFC 7240, RFC 9110)."""
+    return {"Location": f"/events/{event_id}", "Preference-Applied": RESPOND_ASYNC}
 
 
 def preferences(headers: list[str]) -> set[str]:

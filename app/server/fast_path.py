@@ -8,6 +8,7 @@ Whatever is unusual about it leaves it to the parser.
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from starlette.responses import Response
@@ -45,10 +46,11 @@ class Answer(NamedTuple):
         return cls(response.status_code, response.raw_headers, bytes(response.body))
 
     @classmethod
-    def ok(cls, body: bytes) -> "Answer":
-        """The answer of a route where all is well, with JSON."""
+    def ok(cls, body: bytes, status: int = 200, headers: Mapping[str, str] = MappingProxyType({})) -> "Answer":
+        """The answer of a route where all is well: JSON, and such headers."""
+        more = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         length = b"%d" % len(body)
-        return cls(200, [(b"content-length", length), (b"content-type", b"application/json")], body)
+        return cls(status, [(b"content-length", length), (b"content-type", b"application/json"), *more], body)
 
 
 class Route(Protocol):

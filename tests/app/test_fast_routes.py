@@ -12,7 +12,7 @@ import pytest
 from starlette.datastructures import State
 
 from app.event.data import PublishedData
-from app.publish.publisher import Publisher
+from app.publish.publisher import Publisher, Wishes
 from app.routes.fast import Publishes
 from app.server.crowd import Places
 from app.server.fast_path import FastPath
@@ -86,6 +86,7 @@ def record(sidecar: StandInSidecar) -> tuple[dict[str, Any], str]:
         ({"message": "m"}, {"traceparent": TRACE, "tracestate": "a=b"}),
         ({"message": "m"}, {"traceparent": "none", "tracestate": "a=b"}),
         ({"message": "m"}, {"tracestate": "a=b"}),
+        ({"message": "m"}, {"Idempotency-Key": "order-1"}),
     ],
 )
 async def test_what_is_published_on_the_fast_path_is_what_the_route_publishes(
@@ -95,6 +96,18 @@ async def test_what_is_published_on_the_fast_path_is_what_the_route_publishes(
     fast = await publish(client, body, headers), record(sidecar)
     assert fast == by_route
     assert fast[0][0] == 200
+
+
+async def test_what_is_queued_on_the_fast_path_is_what_the_route_queues(client: aiohttp.ClientSession) -> None:
+    data = {"message": "Müller", "metadata": {"key": "k/ü?", "amount": 1e3}}
+    headers = {"Prefer": "respond-async", "Idempotency-Key": "order-2"}
+    by_route = await publish(client, data, headers | {"Prefer": "respond-async, anything-else"})
+    assert await publish(client, data, headers) == by_route
+    assert (by_route[0], by_route[1]["location"]) == (202, "/events/order-2")
+
+    by_route = await publish(client, {"message": "n"}, headers | {"Prefer": "respond-async, anything-else"})
+    assert await publish(client, {"message": "n"}, headers) == by_route
+    assert (by_route[0], "Idempotency-Key" in by_route[2]) == (422, True)
 
 
 @pytest.mark.parametrize(
@@ -157,11 +170,11 @@ class Publishing:
         self.error = error
         self.published: list[tuple[str, dict[str, str]]] = []
 
-    async def publish(self, _: str, data: PublishedData, trace: dict[str, str]) -> None:
+    async def accept(self, _: str, data: PublishedData, wishes: Wishes) -> None:
         """Note the event, or fail."""
         if self.error:
             raise self.error
-        self.published.append((data.message, trace))
+        self.published.append((data.message, wishes.trace))
 
 
 def path_to(publisher: Publishing) -> tuple[FastPath, State]:
@@ -197,7 +210,12 @@ async def test_an_error_that_nobody_thought_of_is_a_problem(caplog: pytest.LogCa
     "headers",
     [
         LEFT,
-        {"Idempotency-Key": "order-1"},
+        {"Idempotency-Key": "order 1"},
+        {"Idempotency-Key": "."},
+        {"Idempotency-Key": 129 * "a"},
+        {"Idempotency-Key": "a\r\nidempotency-key: b"},
+        {"Prefer": "respond-async, wait=10"},
+        {"Prefer": "respond-async\r\nprefer: respond-async"},
         {"Content-Encoding": "gzip"},
         {"Content-Type": "application/json; charset=utf-16"},
         {"Connection": "close"},
@@ -205,5 +223,5 @@ async def test_an_error_that_nobody_thought_of_is_a_problem(caplog: pytest.LogCa
         {"tracestate": "a=b\r\ntracestate: c=d"},
     ],
 )
-def test_what_wishes_more_is_left(headers: dict[str, str]) -> None:
+def test_what_is_unusual_is_left(headers: dict[str, str]) -> None:
     assert path_to(Publishing())[0].take(request(headers)) is None

@@ -12,9 +12,11 @@ import asyncpg
 import pytest
 
 from app.config import Settings
-from app.consume import effects, group_commit
+from app.consume import effects
 from app.consume.effects import Change
-from app.consume.group_commit import MAX_EVENTS, GroupCommit
+from app.consume.group_apply import GroupApply
+from app.database import group_commit
+from app.database.group_commit import MAX_ROWS
 from app.database.postgres import Database
 from app.errors import DependencyUnavailableError
 from app.event.delivery import Delivery, IndigestibleError
@@ -76,7 +78,7 @@ def some_chunks(run: str, seed: int) -> list[list[Delivery]]:
     return chunks
 
 
-async def outcome(group: GroupCommit, each: Delivery) -> tuple[str, str, str]:
+async def outcome(group: GroupApply, each: Delivery) -> tuple[str, str, str]:
     """Of which event what has become, without the run's name."""
     try:
         result = str(await group.apply(each))
@@ -95,7 +97,7 @@ async def tables(sql: asyncpg.Connection, run: str) -> list[Any]:
 async def test_any_batching_leaves_the_same_as_one_by_one(
     database: Database, sql: asyncpg.Connection, seed: int
 ) -> None:
-    one, other, group = uuid4().hex, uuid4().hex, GroupCommit(database)
+    one, other, group = uuid4().hex, uuid4().hex, GroupApply(database)
     expected = [sorted([await outcome(group, each) for each in chunk]) for chunk in some_chunks(one, seed)]
 
     seen = [
@@ -109,7 +111,7 @@ async def test_any_batching_leaves_the_same_as_one_by_one(
 async def test_what_comes_during_a_statement_is_in_the_next(
     database: Database, sql: asyncpg.Connection, committed: list[int]
 ) -> None:
-    group, run = GroupCommit(database), uuid4().hex
+    group, run = GroupApply(database), uuid4().hex
     first = asyncio.create_task(group.apply(delivery(run)))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -124,7 +126,7 @@ async def test_after_a_batch_the_next_waits_for_who_was_in_it(
     database: Database, committed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "PAUSE_SECONDS", 0.3)
-    group, run = GroupCommit(database), uuid4().hex
+    group, run = GroupApply(database), uuid4().hex
     await asyncio.gather(*(group.apply(delivery(run)) for _ in range(2)))
     soon = asyncio.create_task(group.apply(delivery(run)))
     await asyncio.sleep(0.05)
@@ -133,13 +135,13 @@ async def test_after_a_batch_the_next_waits_for_who_was_in_it(
 
 
 async def test_a_statement_has_an_end(database: Database, committed: list[int]) -> None:
-    group, run = GroupCommit(database), uuid4().hex
-    await asyncio.gather(*(group.apply(delivery(run)) for _ in range(MAX_EVENTS + 10)))
-    assert committed == [MAX_EVENTS, 10]
+    group, run = GroupApply(database), uuid4().hex
+    await asyncio.gather(*(group.apply(delivery(run)) for _ in range(MAX_ROWS + 10)))
+    assert committed == [MAX_ROWS, 10]
 
 
 async def test_an_id_is_once_in_a_statement(database: Database, committed: list[int]) -> None:
-    group, run = GroupCommit(database), uuid4().hex
+    group, run = GroupApply(database), uuid4().hex
     same = [delivery(run, id=run) for _ in range(3)]
     assert await asyncio.gather(*map(group.apply, same), group.apply(delivery(run))) == [True, False, False, True]
     assert committed == [2, 1, 1]
@@ -152,7 +154,7 @@ async def test_an_id_is_once_in_a_statement(database: Database, committed: list[
 async def test_what_is_wrong_with_one_event_keeps_no_other(
     database: Database, sql: asyncpg.Connection, committed: list[int], condition: str, raised: type[Exception]
 ) -> None:
-    group, run = GroupCommit(database), uuid4().hex
+    group, run = GroupApply(database), uuid4().hex
     await sql.execute(REFUSE.format(condition))
     try:
         good = [delivery(f"{run}-good") for _ in range(4)]
@@ -177,7 +179,7 @@ async def test_what_is_wrong_with_one_event_keeps_no_other(
 async def test_a_locked_row_keeps_no_other_event_for_longer_than_once(
     database: Database, sql: asyncpg.Connection, settings: Settings
 ) -> None:
-    group, run = GroupCommit(database), uuid4().hex
+    group, run = GroupApply(database), uuid4().hex
     await group.apply(delivery(f"{run}-locked"))
     locked = delivery(f"{run}-locked")
     async with sql.transaction():
@@ -202,7 +204,7 @@ async def test_replicas_that_are_given_the_same_events_in_another_order_apply_ea
     events = [delivery(f"{run}-{number % 7}", id=f"{run}-{number}") for number in range(300)]
     shuffled: Callable[[], list[Delivery]] = lambda: choose.sample(events, len(events))  # noqa: E731 - a name for it
     async with Database(settings) as another:
-        replicas = [GroupCommit(database), GroupCommit(another)]
+        replicas = [GroupApply(database), GroupApply(another)]
         answers = await asyncio.gather(*(group.apply(one) for group in replicas for one in shuffled()))
     assert sum(answers) == 300
     assert await sql.fetchval("SELECT count(*) FROM effects WHERE key LIKE $1 || '%'", run) == 300
@@ -212,7 +214,7 @@ async def test_replicas_that_are_given_the_same_events_in_another_order_apply_ea
 async def test_without_the_database_all_that_waits_is_told_so(
     database: Database, postgres: PostgresServer, settings: Settings
 ) -> None:
-    group, run = GroupCommit(database), uuid4().hex
+    group, run = GroupApply(database), uuid4().hex
     assert await group.apply(delivery(run))
     postgres.take_away("frozen")
     started = monotonic()
@@ -222,7 +224,7 @@ async def test_without_the_database_all_that_waits_is_told_so(
 
 
 async def test_who_no_longer_waits_is_left_out(database: Database, committed: list[int]) -> None:
-    group, run = GroupCommit(database), uuid4().hex
+    group, run = GroupApply(database), uuid4().hex
     first = asyncio.create_task(group.apply(delivery(run)))
     gone = [asyncio.create_task(group.apply(delivery(run))) for _ in range(3)]
     await asyncio.sleep(0)

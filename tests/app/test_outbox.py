@@ -16,7 +16,7 @@ from app.database.postgres import Database
 from app.event.data import EventData
 from app.main import create_app
 from app.outbox import relay, store
-from app.outbox.backlog import NEXT
+from app.outbox.store import NEXT, Entry
 from tests.app.broker import StandInBroker
 from tests.app.client import assert_problem, cloud_event, deliver, running, until_failing, until_ready
 from tests.app.gate import Gate
@@ -231,7 +231,7 @@ async def test_events_of_many_keys_are_sent_although_one_key_has_more_than_a_bat
     async with Database(patient(settings)) as database:
         for number, key in enumerate(keys):
             data = EventData.model_validate({"message": "m", "metadata": {"key": key}})
-            await store.add(database, f"event-{number}", data, {})
+            await store.add(database, [Entry.of(f"event-{number}", data, {})])
     await broker.start()
     await until_published(sidecar, len(keys), within_seconds=20)
 
@@ -248,7 +248,7 @@ async def queue_large(settings: Settings, count: int, key: str) -> list[str]:
         ids = [f"large-{number}" for number in range(count)]
         for event_id in ids:
             data = EventData.model_validate({"message": "m" * LARGE, "metadata": {"key": key.format(event_id)}})
-            await store.add(database, event_id, data, {})
+            await store.add(database, [Entry.of(event_id, data, {})])
     return ids
 
 
@@ -492,7 +492,7 @@ async def test_the_relay_spends_less_than_a_second_on_400_events(
     async with Database(patient(settings)) as database:
         for number in range(400):
             data = EventData.model_validate({"message": "m", "metadata": {"key": f"key-{number % 50}"}})
-            await store.add(database, f"{uuid4()}", data, {})
+            await store.add(database, [Entry.of(f"{uuid4()}", data, {})])
     await broker.start()
     started = process_time()  # of this process: what others do on the machine does not count, the stand-ins do
     assert len(set(await until_published(sidecar, 400, within_seconds=20))) == 400

@@ -1,0 +1,102 @@
+"""Events that are queued together are queued as one by one, and what is wrong with one is that one's alone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from app.config import Settings
+from app.database.postgres import Database
+from app.errors import ServiceError
+from app.event.data import EventData
+from app.outbox import store
+from app.outbox.group_add import GroupAdd
+from app.outbox.store import Entry
+
+pytestmark = pytest.mark.anyio
+
+REFUSE = """
+CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '22000'; END $$
+LANGUAGE plpgsql;
+CREATE TRIGGER refuse BEFORE INSERT ON outbox FOR EACH ROW WHEN (NEW.key = 'bad') EXECUTE FUNCTION refuse()
+"""
+KEPT = "SELECT id, data->>'message' AS message FROM outbox WHERE id LIKE $1 || '%' ORDER BY number"
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """The agent's database, with its tables."""
+    async with Database(settings) as database:
+        await database.check()
+        yield database
+
+
+@pytest.fixture
+def added(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many events were in each statement."""
+    sizes: list[int] = []
+    inner = store.add
+
+    async def add(database: Database, entries: Sequence[Entry]) -> list[asyncpg.Record]:
+        sizes.append(len(entries))
+        return await inner(database, entries)
+
+    monkeypatch.setattr(store, "add", add)
+    return sizes
+
+
+def event(message: str = "m", key: str = "") -> EventData:
+    return EventData.model_validate({"message": message, "metadata": {"key": key}})
+
+
+async def test_what_comes_during_a_statement_is_in_the_next_in_order(
+    database: Database, sql: asyncpg.Connection, added: list[int]
+) -> None:
+    group, run = GroupAdd(database), uuid4().hex
+    await asyncio.gather(*(group.add(f"{run}{number:03}", event(str(number)), {}) for number in range(40)))
+    assert [row["message"] for row in await sql.fetch(KEPT, run)] == [str(number) for number in range(40)]
+    assert added == [40]
+
+
+async def test_an_id_that_comes_twice_at_once_is_queued_once_or_refused(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    group, run = GroupAdd(database), uuid4().hex
+    given = [(run, "m"), (f"{run}-2", "m"), (run, "m"), (run, "another")]
+    answers = await asyncio.gather(*(group.add(id_, event(text), {}) for id_, text in given), return_exceptions=True)
+    assert answers[:3] == [None] * 3
+    assert isinstance(answers[3], ServiceError)
+    assert [tuple(row) for row in await sql.fetch(KEPT, run)] == [(run, "m"), (f"{run}-2", "m")]
+
+
+async def test_what_was_applied_is_not_queued_again_beside_others(database: Database, sql: asyncpg.Connection) -> None:
+    group, run = GroupAdd(database), uuid4().hex
+    await sql.execute(
+        "INSERT INTO processed_events (id, source, key, message, metadata, digest) "
+        "VALUES ($1, 'fastapi-dapr-agent', '', 'm', '{\"key\": \"\"}', '')",
+        run,
+    )
+    ids = [run, f"{run}-2"]
+    await asyncio.gather(*(group.add(id_, event(), {}) for id_ in ids))
+    assert [row["id"] for row in await sql.fetch(KEPT, run)] == [f"{run}-2"]
+
+
+async def test_what_the_server_refuses_of_several_is_refused_alone(
+    database: Database, sql: asyncpg.Connection, added: list[int]
+) -> None:
+    group, run = GroupAdd(database), uuid4().hex
+    await sql.execute(REFUSE)
+    try:
+        keys = ["", "", "bad", ""]
+        answers = await asyncio.gather(
+            *(group.add(f"{run}{number}", event(key=key), {}) for number, key in enumerate(keys)),
+            return_exceptions=True,
+        )
+    finally:
+        await sql.execute("DROP FUNCTION refuse CASCADE")
+    assert [answer is None for answer in answers] == [True, True, False, True]
+    assert isinstance(answers[2], asyncpg.DataError)
+    assert {row["id"] for row in await sql.fetch(KEPT, run)} == {f"{run}{number}" for number in (0, 1, 3)}
+    assert added == [4, 1, 1, 1, 1]
