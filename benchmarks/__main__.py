@@ -6,11 +6,11 @@ Ends with 1 unless everything that was accepted took effect, once, by each: a fa
 import argparse
 import sys
 
-from benchmarks import both, consume, page, publish
+from benchmarks import both, consume, outbox, page, publish
 from benchmarks.results import AGENT, table
 from benchmarks.stage import Options, opened
 
-COMPARISONS = {"consume": consume.compare, "publish": publish.compare, "both": both.compare}
+COMPARISONS = {"consume": consume.compare, "publish": publish.compare, "both": both.compare, "outbox": outbox.compare}
 
 
 def main() -> int:

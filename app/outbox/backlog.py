@@ -47,9 +47,7 @@ class Backlog:
     async def send_batch(self, connection: "PoolConnectionProxy") -> bool:
         """Publish one batch; True when there may be more."""
         give_up_at = monotonic() + self._sending_seconds
-        if monotonic() >= self._settle_at:
-            self._settle_at = monotonic() + self._poll_seconds
-            await self._settle(connection)
+        settled_all = monotonic() >= self._settle_at and await self._settle(connection)
         began_at = self._last_key
         batch = await self._next(connection)
         if not (batch or began_at) and self._suspected:
@@ -62,7 +60,7 @@ class Backlog:
                 if not await self._send_each(connection, batch, give_up_at):
                     raise
             self._set_aside()
-        return bool(batch or began_at)
+        return bool(batch or began_at or settled_all)
 
     async def _next(self, connection: "PoolConnectionProxy") -> "list[Record]":
         """Read the next batch, without the events that are set aside."""
@@ -70,13 +68,24 @@ class Backlog:
         batch, self._last_key = await store.next_batch(connection, self._last_key, BATCH, aside, BATCH_BYTES)
         return batch
 
-    async def _settle(self, connection: "PoolConnectionProxy") -> None:
-        """Let go of what was applied or dead-lettered, and have what is missing for long published again."""
-        self._last_settled, resent = await store.settle(
-            connection, self._last_settled, SETTLED_BATCH, self._resend_seconds
-        )
-        if resent:
+    async def _settle(self, connection: "PoolConnectionProxy") -> bool:
+        """Let go of what was applied or dead-lettered, and have what is missing for long published again.
+
+        True when there may be more of the oldest, which are the first to be applied: they are let go of at once.
+        What may be stuck there holds up no other: those behind it are looked at in turn.
+        """
+        oldest = await store.settle(connection, 0, SETTLED_BATCH, self._resend_seconds)
+        if oldest.settled == SETTLED_BATCH:
+            return True
+        self._settle_at = monotonic() + self._poll_seconds
+        looked = [oldest]
+        if oldest.last:
+            last = max(oldest.last, self._last_settled)
+            looked.append(await store.settle(connection, last, SETTLED_BATCH, self._resend_seconds))
+        self._last_settled = looked[-1].last
+        if resent := [event_id for one in looked for event_id in one.resent]:
             logger.warning("Published and not applied since, sent again: %s and %d more", resent[0], len(resent) - 1)
+        return False
 
     async def _send_each(self, connection: "PoolConnectionProxy", events: "list[Record]", give_up_at: float) -> bool:
         """Publish one by one; False when Kafka took none in this time, of this batch and those after it."""

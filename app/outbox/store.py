@@ -74,7 +74,8 @@ WITH seen AS (
         AND outbox.published_at < clock_timestamp() - make_interval(secs => $5 * 2.0 ^ least(outbox.resent, $6))
     RETURNING outbox.id
 )
-SELECT CASE WHEN count(*) = $2 THEN max(number) ELSE 0 END AS last, (SELECT array_agg(id) FROM resent) AS resent
+SELECT CASE WHEN count(*) = $2 THEN max(number) ELSE 0 END AS last, (SELECT count(*) FROM settled) AS settled,
+    coalesce((SELECT array_agg(id) FROM resent), '{}') AS resent
 FROM seen
 """
 # one event of a key at a time: of a batch that fails, daprd may have published a later event and not an earlier one;
@@ -131,6 +132,17 @@ class Entry(NamedTuple):
         return 2 * len(self.data)
 
 
+class Settled(NamedTuple):
+    """What came of a look at events that Kafka has."""
+
+    last: int
+    """The number behind which to look next, 0 to begin anew."""
+    settled: int
+    """How many are gone."""
+    resent: list[str]
+    """Ids of those to be published again."""
+
+
 async def add(database: Database, entries: Sequence[Entry]) -> list[Record]:
     """Queue events in one transaction, no id twice among them; each is queued once, however often it is asked for."""
     async with database.connection() as connection:
@@ -168,13 +180,11 @@ async def mark(connection: "PoolConnectionProxy", event_ids: Sequence[str]) -> N
     await connection.execute(MARK, event_ids)
 
 
-async def settle(
-    connection: "PoolConnectionProxy", last: int, most: int, resend_seconds: float
-) -> tuple[int, list[str]]:
+async def settle(connection: "PoolConnectionProxy", last: int, most: int, resend_seconds: float) -> Settled:
     """Let go of what was applied or dead-lettered, and have what is missing for so long published again.
 
-    Looks at so many events behind the last one; tells where to go on, and which are published again.
+    Looks at so many events behind the last one.
     """
     limits = (last, most, OWN_OTHER_ROW, SERVICE, resend_seconds, MAX_DOUBLINGS)
     (row,) = await connection.fetch(SETTLE, *limits)
-    return row["last"], row["resent"] or []
+    return Settled(**row)

@@ -337,6 +337,23 @@ async def test_what_was_applied_leaves_the_outbox_although_much_before_it_was_no
     assert await sql.fetchval("SELECT count(*) FROM outbox WHERE id = $1", event_id) == 0
 
 
+async def test_what_was_applied_leaves_the_outbox_at_once_however_much_it_is(
+    settings: Settings, sql: asyncpg.Connection
+) -> None:
+    async with running(create_app(settings.model_copy(update={"outbox_poll_seconds": 1.0}))) as agent:
+        await until_ready(agent)
+        async with sql.transaction():
+            await sql.execute("""
+                INSERT INTO outbox (id, key, data, digest, published_at)
+                SELECT 'applied-' || number, '', '{"message":"m"}', '', now() FROM generate_series(1, 6500) AS number
+            """)
+            await sql.execute("""
+                INSERT INTO processed_events (id, source, key, message, metadata, digest)
+                SELECT id, 'fastapi-dapr-agent', '', 'm', '{}', '' FROM outbox
+            """)
+        await until_empty(sql)
+
+
 @pytest.mark.parametrize("number", ["1.7e18", "12.0", "1e15", "-0.0", "0.1", "9007199254740992"])
 async def test_a_number_is_the_same_in_both_modes(
     agent: httpx.AsyncClient, sidecar: StandInSidecar, sql: asyncpg.Connection, number: str
