@@ -50,8 +50,8 @@ UNION ALL
 SELECT message = $4 AND metadata = $5::jsonb FROM processed_events
 WHERE id IN ($1, $2) AND (source IS NULL OR source = $3)
 """
-# bounded: what Kafka has and nobody applies may be many; what is not applied after some time Kafka may have lost, so it
-# waits to be published again, after twice that time once more, and so on
+# bounded: what Kafka has and nobody applies may be many; an array, unlike a join, is looked up row by row. What is not
+# applied after some time Kafka may have lost, so it waits to be published again, after twice that time once more, ...
 SETTLE = """
 WITH seen AS (
     SELECT number, id, data, digest, created_at FROM outbox WHERE published_at IS NOT NULL AND number > $1
@@ -67,12 +67,12 @@ WITH seen AS (
         WHERE failed.id = seen.id AND failed.digest = seen.digest AND failed.dead_lettered_at > seen.created_at
     )
 ), purged AS (
-    DELETE FROM outbox USING settled WHERE outbox.id = settled.id
+    DELETE FROM outbox WHERE id = ANY(ARRAY(SELECT id FROM settled))
 ), resent AS (
-    UPDATE outbox SET published_at = NULL, resent = outbox.resent + 1 FROM seen
-    WHERE outbox.id = seen.id AND seen.id NOT IN (SELECT id FROM settled)
-        AND outbox.published_at < clock_timestamp() - make_interval(secs => $5 * 2.0 ^ least(outbox.resent, $6))
-    RETURNING outbox.id
+    UPDATE outbox SET published_at = NULL, resent = resent + 1
+    WHERE id = ANY(ARRAY(SELECT id FROM seen WHERE id NOT IN (SELECT id FROM settled)))
+        AND published_at < clock_timestamp() - make_interval(secs => $5 * 2.0 ^ least(resent, $6))
+    RETURNING id
 )
 SELECT CASE WHEN count(*) = $2 THEN max(number) ELSE 0 END AS last, (SELECT count(*) FROM settled) AS settled,
     coalesce((SELECT array_agg(id) FROM resent), '{}') AS resent
