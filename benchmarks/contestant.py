@@ -65,7 +65,7 @@ def _manifest(template: dict[str, Any], namespace: str, name: str, contestant: C
     """A ReplicaSet: Dapr's injector gives a sidecar to a pod that a controller of Kubernetes makes, and to no other."""
     spec = deepcopy(template["spec"])
     container = spec["containers"][0]
-    for probe in ("livenessProbe", "readinessProbe"):
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         container.pop(probe, None)
     if contestant.program is not None:
         container.update(command=["python", "-c", contestant.program], args=[])

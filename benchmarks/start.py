@@ -26,23 +26,27 @@ READY_S = 90
 def pod_s(stage: Stage) -> float:
     """Seconds from the creation of the agent's pod to its being ready, of one made anew."""
     system = stage.system
-    (old,) = system.agent_pods()
+    old = system.waiting.until("the agent to have one pod", lambda: _only(system.agent_pods()), READY_S)
     system.cluster.kubectl.run("-n", system.namespace, "delete", f"pod/{old.name}", "--wait=false")
 
     def ready() -> Mapping[str, Any]:
-        listed = [pod for pod in system.agent_pods() if pod.name != old.name]
-        if len(listed) != 1:
-            raise NotYetError(f"{len(listed)} new pods")
-        read = system.cluster.kubectl.run("-n", system.namespace, "get", f"pod/{listed[0].name}", "-o", "json")
+        new = _only([pod for pod in system.agent_pods() if pod.name != old.name])
+        read = system.cluster.kubectl.run("-n", system.namespace, "get", f"pod/{new.name}", "-o", "json")
         pod: Mapping[str, Any] = json.loads(read)
         conditions = {one["type"]: one for one in pod["status"].get("conditions", ())}
         if conditions.get("Ready", {}).get("status") != "True":
-            raise NotYetError(f"{listed[0].name} is not ready")
+            raise NotYetError(f"{new.name} is not ready")
         return {"created": pod["metadata"]["creationTimestamp"], "ready": conditions["Ready"]["lastTransitionTime"]}
 
     times = system.waiting.until("a new pod of the agent to be ready", ready, READY_S, interval_s=1)
     created, is_ready = (datetime.fromisoformat(times[name]) for name in ("created", "ready"))
     return (is_ready - created).total_seconds()
+
+
+def _only(pods: list[Pod]) -> Pod:
+    if len(pods) != 1:
+        raise NotYetError(f"{len(pods)} pods")
+    return pods[0]
 
 
 def process(stage: Stage) -> dict[str, float]:

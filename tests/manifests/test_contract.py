@@ -88,6 +88,14 @@ def app(request: pytest.FixtureRequest, overlay: Overlay) -> Manifest:
     return named(overlay.objects, "Deployment", request.param)
 
 
+def test_the_startup_probe_makes_no_app_ready_or_killed_earlier_than_promised(app: Manifest) -> None:
+    probe = containers(app)[0]["startupProbe"]
+    assert probe["httpGet"] == LIVENESS["httpGet"]
+    assert probe["initialDelaySeconds"] == READINESS["initialDelaySeconds"]
+    patience = probe["initialDelaySeconds"] + probe["failureThreshold"] * probe["periodSeconds"]
+    assert patience >= LIVENESS["initialDelaySeconds"] + 3 * LIVENESS["periodSeconds"], "of the liveness probe"
+
+
 def test_an_app_has_one_name_for_everything(app: Manifest, overlay: Overlay) -> None:
     name = app["metadata"]["name"]
     service = named(overlay.objects, "Service", name)
