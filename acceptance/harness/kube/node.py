@@ -61,8 +61,9 @@ class Node:
         """The counters of a container's control groups, as `cpu.stat` has them; empty when the container is gone."""
         if not self.pids(container_id):
             return {}
-        # with the first version of control groups what a limit held up is counted apart from what was used
-        files = self._sh(f"find /sys/fs/cgroup -path '*{container_id}*/cpu.stat' -exec cat {{}} +")
+        # with the first version of control groups what a limit held up is counted apart from what was used; groups of
+        # pods that end meanwhile are no error
+        files = self._sh(f"find /sys/fs/cgroup -ignore_readdir_race -path '*{container_id}*/cpu.stat' -exec cat {{}} +")
         return {name: int(value) for name, value in map(str.split, files.splitlines())}
 
     def _sh(self, script: str) -> str:
