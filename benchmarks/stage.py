@@ -14,7 +14,7 @@ from acceptance.agent.deployment import deployed
 from acceptance.agent.options import AgentOptions
 from acceptance.agent.system import System
 from acceptance.agent.topic import Topic
-from acceptance.harness.errors import NotYetError
+from acceptance.harness.errors import KubectlError, NotYetError
 from acceptance.harness.faults.journal import Journal
 from acceptance.harness.faults.restart import scaled
 from acceptance.harness.probes.toolbox import LIMITS, Toolbox
@@ -68,7 +68,16 @@ class Stage:
     def pass_over(self) -> None:
         """Have the agent, while it is away, never see what is in its topic."""
         group = self.system.component(contract.PUBSUB)["consumerGroup"]
-        self.toolbox.run("passed", stdin=json.dumps({"topic": contract.TOPIC, "group": group}))
+        wanted = json.dumps({"topic": contract.TOPIC, "group": group})
+
+        def passed() -> None:
+            try:
+                self.toolbox.run("passed", stdin=wanted)
+            except KubectlError as error:
+                raise NotYetError(str(error)) from error
+
+        # a member that ended without a word stays in the group for its session's time, and no commit is taken meanwhile
+        self.system.waiting.until("the agent's group to be past its topic", passed, AWAY_S, interval_s=2)
 
     def until_applied(self, ledger: Ledger) -> None:
         """Wait until all that is to take effect has."""
