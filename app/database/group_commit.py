@@ -62,6 +62,8 @@ class GroupCommit(Generic[G]):
         while batch := self._take():
             try:
                 rows = await self._commit([one.given for one in batch])
+                if len(rows) != len(batch):  # a trigger of somebody's: nobody is to get another's answer, or none
+                    raise LookupError(f"{len(batch)} rows were given, {len(rows)} answered")  # noqa: TRY301 - as any other
             except Exception as error:  # noqa: BLE001 - each of those who wait raises it
                 if _is_away(error):  # who came meanwhile has waited as long, and would wait in vain once more
                     batch += self._waiting

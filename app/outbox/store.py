@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MAX_DOUBLINGS = 20
 # One statement for as many events as there are, no id twice among them. What was applied already is not queued again;
-# what is known, under the id or under the other row's, has to have the same data.
+# what is known, under the id or under the other row's, has to have the same data. Locked in one order, as by a replica.
 ADD = """
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest(
@@ -32,7 +32,7 @@ WITH given AS MATERIALIZED (
 ), queued AS (
     INSERT INTO outbox (id, key, data, digest, traceparent, tracestate, bytes)
     SELECT "row", key, data::json, digest, traceparent, tracestate, octet_length(data) FROM given
-    WHERE place NOT IN (SELECT place FROM processed) ORDER BY place
+    WHERE place NOT IN (SELECT place FROM processed) ORDER BY "row"
     ON CONFLICT (id) DO UPDATE SET id = excluded.id
     RETURNING id AS "row", data AS kept
 ), known AS (
