@@ -14,15 +14,14 @@ from uuid import uuid4
 
 from acceptance.harness.errors import NotYetError
 from benchmarks import contestant
-from benchmarks.contestant import NOT_DELIVERING, Contestant
+from benchmarks.contestant import Contestant
 from benchmarks.ledger import Ledger
-from benchmarks.publish import ANSWERING_S, PRESS_S, SERVICE, Load, press, require_answers
+from benchmarks.publish import ANSWERING_S, CONTESTANTS, PRESS_S, SERVICE, Load, press, require_answers
 from benchmarks.results import AGENT, Result, Section, lines, say, wrongs
 from benchmarks.stage import Options, Stage
 from benchmarks.usage import Meter
 
 QUEUE = SERVICE | {"headers": {"Content-Type": "application/json", "Prefer": "respond-async"}}
-PUBLISHING = Contestant(None, NOT_DELIVERING, {"SIDECAR_GRACE_SECONDS": "300"})
 LOADS = (Load(PRESS_S, 16), Load(PRESS_S, 64))
 LIVE = Load(20, 8, 50)
 KEYS, SENDING_S, SLOWEST_PER_S = 1000, 60, 200
@@ -51,7 +50,7 @@ def sent(stage: Stage, ledger: Ledger) -> dict[str, Any]:
 
 def accepted(stage: Stage, ledger: Ledger, load: Load) -> Result:
     """What was accepted and Kafka then had, from the first to the last; it takes effect when the agent is back."""
-    with contestant.running(stage.system, stage.journal, uuid4().hex[:8], PUBLISHING) as pod:
+    with contestant.running(stage.system, stage.journal, uuid4().hex[:8], CONTESTANTS[AGENT].contestant) as pod:
         answering = partial(require_answers, stage, pod.host, ledger, QUEUE)
         stage.system.waiting.until(f"{pod.name} to take events", answering, ANSWERING_S)
         pressed = Ledger(f"{ledger.prefix}{uuid4().hex[:8]}-")
@@ -61,7 +60,7 @@ def accepted(stage: Stage, ledger: Ledger, load: Load) -> Result:
         used = meter.used()
     ledger.events += pressed.events
     lost = f"{pressed.events} accepted, {row['kept']} queued" if row["kept"] != pressed.events else ""
-    return replace(seen, per_s=row["per_s"], used=used, wrong=seen.wrong or lost)
+    return replace(seen, per_s=row["per_s"] or 0.0, used=used, wrong=seen.wrong or lost)
 
 
 def drained(stage: Stage, events: int) -> dict[str, Result]:

@@ -20,7 +20,7 @@ from benchmarks import contestant
 from benchmarks.contestant import Contestant
 from benchmarks.stage import Stage, opened
 
-READY_S = 90
+READY_S, LEAST = 90, 2
 
 
 def pod_s(stage: Stage) -> float:
@@ -70,6 +70,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.start", description=__doc__)
     parser.add_argument("--rounds", type=int, default=20, help="of each (default: 20)")
     rounds = parser.parse_args().rounds
+    if rounds < LEAST:
+        parser.error(f"expected at least {LEAST} rounds, for percentiles")
     found: dict[str, list[float]] = defaultdict(list)
     with opened() as stage:
         for number in range(rounds):
@@ -80,7 +82,7 @@ def main() -> None:
             print(f"    round {number + 1}: {told}", flush=True)
     print(f"\n| {rounds} rounds | p50 | p90 | most |\n|---|---|---|---|")
     for name, values in found.items():
-        tenths = quantiles(values, n=10)
+        tenths = quantiles(values, n=10, method="inclusive")
         print(f"| {name} | {tenths[4]:.2f} | {tenths[8]:.2f} | {max(values):.2f} |")
 
 

@@ -126,13 +126,16 @@ async def apply(database: Database, change: Change) -> bool:
     IndigestibleError when it cannot be made, also when its id was applied with other data.
     """
     (row,) = await commit(database, [change])
+    return await conclude(database, change, row)
+
+
+async def conclude(database: Database, change: Change, row: Record) -> bool:
+    """Tell from what came of a change whether it had the effect; under an id of another source's it is made anew.
+
+    IndigestibleError when its id was applied with other data.
+    """
     if not row["mine"]:
         (row,) = await commit(database, [change._replace(row=other_row(change.source, change.id))])
-    return is_new(change, row)
-
-
-def is_new(change: Change, row: Record) -> bool:
-    """Tell whether this delivery had the effect; IndigestibleError when its id was applied with other data."""
     if not row["same_data"]:
         raise IndigestibleError(f"key reused: {change.id} was applied with other data")
     return bool(row["deliveries"] == 1)

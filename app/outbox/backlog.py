@@ -47,7 +47,7 @@ class Backlog:
     async def send_batch(self, connection: "PoolConnectionProxy") -> bool:
         """Publish one batch; True when there may be more."""
         give_up_at = monotonic() + self._sending_seconds
-        settled_all = monotonic() >= self._settle_at and await self._settle(connection)
+        has_more_to_settle = monotonic() >= self._settle_at and await self._settle(connection)
         began_at = self._last_key
         batch = await self._next(connection)
         if not (batch or began_at) and self._suspected:
@@ -60,7 +60,7 @@ class Backlog:
                 if not await self._send_each(connection, batch, give_up_at):
                     raise
             self._set_aside()
-        return bool(batch or began_at or settled_all)
+        return bool(batch or began_at or has_more_to_settle)
 
     async def _next(self, connection: "PoolConnectionProxy") -> "list[Record]":
         """Read the next batch, without the events that are set aside."""

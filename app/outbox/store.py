@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 MAX_DOUBLINGS = 20
 # One statement for as many events as there are, no id twice among them. What was applied already is not queued again;
-# what is known, under the id or under the other row's, has to have the same data. Locked in one order, as by a replica.
+# what is known, under the id or under the other row's, has to have the same data. Rows are
+# locked in one order: two replicas may hold each other up, but not for ever.
 ADD = """
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest(

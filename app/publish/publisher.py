@@ -39,7 +39,7 @@ class Publisher:
     ) -> None:
         self._lookup_seconds = settings.key_lookup_timeout_seconds
         self._group = GroupPublish(sidecar)
-        self._outbox = GroupAdd(database)
+        self._outbox = GroupAdd(database, settings.database_timeout_seconds)
         self._database = database
         self._monitor = monitor
         self._relay = relay

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.config import Settings
+from app.database.postgres import Database
 from app.main import create_app
 from app.sidecar.api import CREDENTIAL
 from tests.app.broker import StandInBroker
@@ -101,6 +102,14 @@ async def settings(postgres: PostgresServer, sidecar: StandInSidecar, broker: St
         key_lookup_timeout_seconds=1.5,
         outbox_poll_seconds=0.1,
     )
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """The agent's database, with its tables."""
+    async with Database(settings) as database:
+        await database.check()
+        yield database
 
 
 @pytest.fixture

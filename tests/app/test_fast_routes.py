@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import aiohttp
+import asyncpg
 import pytest
 from starlette.datastructures import State
 
@@ -31,6 +32,7 @@ LEFT = {"Prefer": "anything-else"}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 ID = re.compile("[0-9a-f]{32}")
 PLACES = 2
+QUEUED = "SELECT key, data::text, digest, bytes, traceparent, tracestate FROM outbox ORDER BY number"
 
 
 @pytest.fixture
@@ -98,14 +100,31 @@ async def test_what_is_published_on_the_fast_path_is_what_the_route_publishes(
     assert fast[0][0] == 200
 
 
-async def test_what_is_queued_on_the_fast_path_is_what_the_route_queues(client: aiohttp.ClientSession) -> None:
+async def test_what_is_queued_on_the_fast_path_is_what_the_route_queues(
+    client: aiohttp.ClientSession, sql: asyncpg.Connection
+) -> None:
     data = {"message": "Müller", "metadata": {"key": "k/ü?", "amount": 1e3}}
-    headers = {"Prefer": "respond-async", "Idempotency-Key": "order-2"}
-    by_route = await publish(client, data, headers | {"Prefer": "respond-async, anything-else"})
+    headers = {"Prefer": "respond-async", "Idempotency-Key": "order-2", "traceparent": TRACE, "tracestate": "a=b"}
+    other_way = headers | {"Prefer": "respond-async, anything-else"}
+    by_route = await publish(client, data, other_way)
     assert await publish(client, data, headers) == by_route
     assert (by_route[0], by_route[1]["location"]) == (202, "/events/order-2")
+    await publish(client, data, headers | {"Idempotency-Key": "order-3"})
+    rows = [tuple(row) for row in await sql.fetch(QUEUED)]
+    assert rows == [rows[0]] * 2
+    assert rows[0][-2:] == (TRACE, "a=b")
 
-    by_route = await publish(client, {"message": "n"}, headers | {"Prefer": "respond-async, anything-else"})
+    without_id = [headers, other_way]
+    for one in without_id:
+        del one["Idempotency-Key"]
+    answers = [await publish(client, data, one) for one in without_id]
+    assert [(status, ID.fullmatch(told.pop("location")[len("/events/") :]) is None) for status, told, _ in answers] == [
+        (202, False)
+    ] * 2
+    assert answers[0] == answers[1]
+
+    headers, other_way = (one | {"Idempotency-Key": "order-2"} for one in (headers, other_way))
+    by_route = await publish(client, {"message": "n"}, other_way)
     assert await publish(client, {"message": "n"}, headers) == by_route
     assert (by_route[0], "Idempotency-Key" in by_route[2]) == (422, True)
 

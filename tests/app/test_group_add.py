@@ -1,19 +1,18 @@
 """Events that are queued together are queued as one by one, and what is wrong with one is that one's alone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from time import monotonic
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from app.config import Settings
 from app.database.postgres import Database
-from app.errors import ServiceError
+from app.errors import DependencyUnavailableError, ServiceError
 from app.event.data import EventData
 from app.outbox import store
 from app.outbox.group_add import GroupAdd
-from app.outbox.store import Entry
+from tests.app.counted import counted
 
 pytestmark = pytest.mark.anyio
 
@@ -26,35 +25,19 @@ KEPT = "SELECT id, data->>'message' AS message FROM outbox WHERE id LIKE $1 || '
 
 
 @pytest.fixture
-async def database(settings: Settings) -> AsyncIterator[Database]:
-    """The agent's database, with its tables."""
-    async with Database(settings) as database:
-        await database.check()
-        yield database
-
-
-@pytest.fixture
 def added(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many events were in each statement."""
-    sizes: list[int] = []
-    inner = store.add
-
-    async def add(database: Database, entries: Sequence[Entry]) -> list[asyncpg.Record]:
-        sizes.append(len(entries))
-        return await inner(database, entries)
-
-    monkeypatch.setattr(store, "add", add)
-    return sizes
+    return counted(monkeypatch, store, "add")
 
 
 def event(message: str = "m", key: str = "") -> EventData:
     return EventData.model_validate({"message": message, "metadata": {"key": key}})
 
 
-async def test_what_comes_during_a_statement_is_in_the_next_in_order(
+async def test_what_comes_during_a_statement_is_in_the_next(
     database: Database, sql: asyncpg.Connection, added: list[int]
 ) -> None:
-    group, run = GroupAdd(database), uuid4().hex
+    group, run = GroupAdd(database, 10), uuid4().hex
     await asyncio.gather(*(group.add(f"{run}{number:03}", event(str(number)), {}) for number in range(40)))
     assert [row["message"] for row in await sql.fetch(KEPT, run)] == [str(number) for number in range(40)]
     assert added == [40]
@@ -63,7 +46,7 @@ async def test_what_comes_during_a_statement_is_in_the_next_in_order(
 async def test_an_id_that_comes_twice_at_once_is_queued_once_or_refused(
     database: Database, sql: asyncpg.Connection
 ) -> None:
-    group, run = GroupAdd(database), uuid4().hex
+    group, run = GroupAdd(database, 10), uuid4().hex
     given = [(run, "m"), (f"{run}-2", "m"), (run, "m"), (run, "another")]
     answers = await asyncio.gather(*(group.add(id_, event(text), {}) for id_, text in given), return_exceptions=True)
     assert answers[:3] == [None] * 3
@@ -72,7 +55,7 @@ async def test_an_id_that_comes_twice_at_once_is_queued_once_or_refused(
 
 
 async def test_what_was_applied_is_not_queued_again_beside_others(database: Database, sql: asyncpg.Connection) -> None:
-    group, run = GroupAdd(database), uuid4().hex
+    group, run = GroupAdd(database, 10), uuid4().hex
     await sql.execute(
         "INSERT INTO processed_events (id, source, key, message, metadata, digest) "
         "VALUES ($1, 'fastapi-dapr-agent', '', 'm', '{\"key\": \"\"}', '')",
@@ -86,7 +69,7 @@ async def test_what_was_applied_is_not_queued_again_beside_others(database: Data
 async def test_what_the_server_refuses_of_several_is_refused_alone(
     database: Database, sql: asyncpg.Connection, added: list[int]
 ) -> None:
-    group, run = GroupAdd(database), uuid4().hex
+    group, run = GroupAdd(database, 10), uuid4().hex
     await sql.execute(REFUSE)
     try:
         keys = ["", "", "bad", ""]
@@ -100,3 +83,54 @@ async def test_what_the_server_refuses_of_several_is_refused_alone(
     assert isinstance(answers[2], asyncpg.DataError)
     assert {row["id"] for row in await sql.fetch(KEPT, run)} == {f"{run}{number}" for number in (0, 1, 3)}
     assert added == [4, 1, 1, 1, 1]
+
+
+async def test_a_locked_row_keeps_no_other_event_for_longer_than_once(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    group, run = GroupAdd(database, 10), uuid4().hex
+    ids = [f"{run}-{number}" for number in range(10)]
+    await group.add(f"{run}-locked", event(), {})
+    async with sql.transaction():
+        await sql.execute("SELECT FROM outbox WHERE id = $1 FOR UPDATE", f"{run}-locked")
+        first = await asyncio.gather(
+            group.add(f"{run}-locked", event(), {}),
+            *(group.add(one, event(), {}) for one in ids[:5]),
+            return_exceptions=True,
+        )
+        assert (type(first[0]), first[1:]) == (DependencyUnavailableError, [None] * 5)
+
+        waiting = asyncio.create_task(group.add(f"{run}-locked", event(), {}))
+        started = monotonic()
+        await asyncio.gather(*(group.add(one, event(), {}) for one in ids[5:]))
+        assert monotonic() - started < 0.5
+        assert not waiting.done()
+    await waiting
+
+
+async def test_behind_a_lock_a_client_is_told_in_time(database: Database, sql: asyncpg.Connection) -> None:
+    group, run = GroupAdd(database, 0.6), uuid4().hex
+    started = monotonic()
+    async with sql.transaction():
+        await sql.execute("LOCK TABLE outbox IN SHARE MODE")
+        answers = await asyncio.gather(
+            *(group.add(f"{run}-{number}", event(), {}) for number in range(30)), return_exceptions=True
+        )
+    assert monotonic() - started < 1.5
+    assert {str(answer) for answer in answers} == {"503: database is unavailable: no answer within 0.6 s"}
+    await group.add(f"{run}-0", event(), {})
+
+
+async def test_of_several_of_which_one_is_left_out_none_is_given_the_answer_of_another(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    group, run = GroupAdd(database, 10), uuid4().hex
+    await sql.execute(REFUSE.replace("RAISE EXCEPTION 'refused' USING ERRCODE = '22000'", "RETURN NULL"))
+    try:
+        answers = await asyncio.gather(
+            *(group.add(f"{run}{number}", event(key=key), {}) for number, key in enumerate(["", "bad", ""])),
+            return_exceptions=True,
+        )
+    finally:
+        await sql.execute("DROP FUNCTION refuse CASCADE")
+    assert [type(answer) for answer in answers] == [type(None), LookupError, type(None)]

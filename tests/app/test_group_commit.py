@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -13,7 +13,6 @@ import pytest
 
 from app.config import Settings
 from app.consume import effects
-from app.consume.effects import Change
 from app.consume.group_apply import GroupApply
 from app.database import group_commit
 from app.database.group_commit import MAX_ROWS
@@ -21,6 +20,7 @@ from app.database.postgres import Database
 from app.errors import DependencyUnavailableError
 from app.event.delivery import Delivery, IndigestibleError
 from tests.app.client import cloud_event
+from tests.app.counted import counted
 from tests.app.postgres import PostgresServer
 
 pytestmark = pytest.mark.anyio
@@ -41,25 +41,9 @@ REFUSE_NO_MORE = "DROP FUNCTION refuse CASCADE"
 
 
 @pytest.fixture
-async def database(settings: Settings) -> AsyncIterator[Database]:
-    """The agent's database, with its tables."""
-    async with Database(settings) as database:
-        await database.check()
-        yield database
-
-
-@pytest.fixture
 def committed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many events were in each statement."""
-    sizes: list[int] = []
-    inner = effects.commit
-
-    async def commit(database: Database, changes: Sequence[Change]) -> list[asyncpg.Record]:
-        sizes.append(len(changes))
-        return await inner(database, changes)
-
-    monkeypatch.setattr(effects, "commit", commit)
-    return sizes
+    return counted(monkeypatch, effects, "commit")
 
 
 def delivery(key: str, amount: float = 1, offset: int = 0, **attributes: str) -> Delivery:

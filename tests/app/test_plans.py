@@ -8,7 +8,6 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.config import Settings
 from app.consume import effects, history
 from app.database.postgres import Database
 from app.dead_letters import table
@@ -60,10 +59,9 @@ async def scanned(connection: asyncpg.Connection, statement: str) -> list[str]:
 
 
 @pytest.fixture
-async def filled(settings: Settings, sql: asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:
+async def filled(database: Database, sql: asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:
     """A connection to tables with many rows, which plans as for any parameters."""
-    async with Database(settings) as database:
-        await database.check()
+    del database  # which has made them
     filling = sql.transaction()
     await filling.start()
     await sql.execute(FILL)
