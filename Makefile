@@ -62,7 +62,7 @@ faults: $(VENV)/installed ## the acceptance suite with every further fault
 .PHONY: unit
 unit: $(VENV)/installed ## what needs no cluster
 	@$(PYTHON) -m cluster prerequisites
-	$(VENV)/bin/pytest tests --timeout=120 --numprocesses=4 --dist=worksteal
+	$(VENV)/bin/pytest tests --timeout=120 --numprocesses=8 --dist=worksteal
 
 .PHONY: acceptance
 acceptance: $(VENV)/installed ## nine criteria and four scenarios on the cluster that is up

@@ -60,7 +60,7 @@ class Database:
     """The agent's database. Opening it needs no server: connections are made, and made again, when they are used.
 
     However long a lock is held, and whatever is cancelled meanwhile, no more than its `connections` are at the server.
-    When its check gets no answer, or finds another server at the address, or that one in another state, what is
+    When it gets no answer, or its check finds another server at the address, or that one in another state, what is
     `beside` it connects anew.
     """
 
@@ -142,7 +142,12 @@ class Database:
             raise UnstorableTextError(str(error)) from error
         except FAULTS_OF_THE_DATA:
             raise
+        except asyncio.CancelledError:
+            await self._renew_beside()
+            raise
         except ABSENCES as error:
+            if isinstance(error, TimeoutError):
+                await self._renew_beside()
             self._migrated = self._migrated and not isinstance(error, asyncpg.UndefinedTableError)
             raise DependencyUnavailableError("database", _reason(error)) from error
 
@@ -167,27 +172,26 @@ class Database:
 
         Sessions of ours that are in the way of that, and of everything else, are ended.
         """
-        try:
-            async with self.connection() as connection:
-                await self._look_at(connection)
-                if ended := await connection.fetchval(END_SILENT, SERVICE, self._silent_seconds):
-                    logger.warning("Ended %s sessions that were silent in a transaction", ended)
-                if not self._migrated:
-                    await migration.migrate(connection)
-                    self._migrated = True
-                if self._script:
-                    await connection.execute(self._script)
-        except BaseException as error:
-            is_silent = isinstance(error, asyncio.CancelledError) or isinstance(error.__cause__, TimeoutError)
-            if self._beside and is_silent:
-                await self._beside.renew()  # whatever is on the same way is as silent
-            raise
+        async with self.connection() as connection:
+            await self._look_at(connection)
+            if ended := await connection.fetchval(END_SILENT, SERVICE, self._silent_seconds):
+                logger.warning("Ended %s sessions that were silent in a transaction", ended)
+            if not self._migrated:
+                await migration.migrate(connection)
+                self._migrated = True
+            if self._script:
+                await connection.execute(self._script)
+
+    async def _renew_beside(self) -> None:
+        """Make those anew that are on the same way as what is silent here, or lost its address."""
+        if self._beside:
+            await self._beside.renew()
 
     async def _look_at(self, connection: "PoolConnectionProxy") -> None:
         """Find out whose the address is; ReadOnlySQLTransactionError where nothing can be written."""
         (server,) = await connection.fetch(SERVER)
-        if self._beside and self._server not in (None, server):
-            await self._beside.renew()
+        if self._server not in (None, server):
+            await self._renew_beside()
         self._server = server
         if server["read_only"]:
             state = " and in recovery" if server["in_recovery"] else ""

@@ -65,7 +65,25 @@ async def test_connections_that_died_without_a_word_are_not_used_again(settings:
         await until_ready(client, within_seconds=1)
 
         answers = await asyncio.gather(*(client.get("/db/query") for _ in range(10)))
-        assert [answer.status_code for answer in answers] == [200] * 10
+        assert {(answer.status_code, answer.json().get("detail")) for answer in answers} == {(200, None)}
+
+
+async def test_whatever_gets_no_answer_has_the_pool_beside_it_connect_anew(settings: Settings, gate: Gate) -> None:
+    beyond = settings.model_copy(update={"postgres_port": gate.port})
+    async with Database(beyond) as database, Database(beyond, connections=1, beside=database) as checked:
+        await checked.check()
+        async with database.connection() as connection:
+            session = await connection.fetchval("SELECT pg_backend_pid()")
+
+        async def ask() -> None:
+            async with asyncio.timeout(0.1), checked.connection() as connection:
+                gate.silence()
+                await connection.fetchval("SELECT 1")
+
+        with pytest.raises(TimeoutError):
+            await ask()
+        async with database.connection() as connection:
+            assert await connection.fetchval("SELECT pg_backend_pid()") != session
 
 
 async def test_a_transaction_that_falls_silent_ends_in_time(settings: Settings, gate: Gate) -> None:
