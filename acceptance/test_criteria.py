@@ -15,10 +15,10 @@ from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.kube.port_forward import PortForward
 from acceptance.harness.kube.workload import find, require_ready
-from acceptance.harness.plugin import Bound, Judge, Within
 from acceptance.harness.probes.api import Api, reached, shorten
 from acceptance.harness.probes.counter import Counter
 from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import most, slowest, took
 
 TABLES = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
@@ -28,7 +28,7 @@ READS = 40
 
 
 @proves("criterion-1-control-plane")
-def test_dapr_system_pods_run(system: System, cluster: Cluster, within: Within) -> None:
+def test_dapr_system_pods_run(system: System, cluster: Cluster, judge: Judge) -> None:
     wanted = {workload.name: workload.desired for workload in cluster.workloads(system.names.dapr_namespace)}
     sidecars = [one for pod in cluster.pods(system.namespace) for one in pod.containers.values() if one.name == "daprd"]
     for arguments in {one.arguments for one in sidecars} or {()}:
@@ -36,15 +36,15 @@ def test_dapr_system_pods_run(system: System, cluster: Cluster, within: Within) 
         expect(not gone, f"{gone} in dapr-system", f"workloads: {', '.join(sorted(wanted)) or 'none'}")
     for name in sorted(one for one, desired in wanted.items() if desired or one in REQUIRED):
         ready = partial(require_ready, cluster, system.names.dapr_namespace, name)
-        within("ready_s", f"{name} in dapr-system to be ready", ready)
+        judge.within("ready_s", f"{name} in dapr-system to be ready", ready)
 
 
 @proves("criterion-2-sidecar")
 def test_agent_runs_with_a_sidecar_of_the_control_planes_version(
-    system: System, cluster: Cluster, sidecar: Api, within: Within
+    system: System, cluster: Cluster, sidecar: Api, judge: Judge
 ) -> None:
     ready = partial(require_ready, cluster, system.namespace, system.agent.name)
-    within("ready_s", "the agent with its sidecar to be ready", ready)
+    judge.within("ready_s", "the agent with its sidecar to be ready", ready)
     daprd = system.agent_pod().containers.get("daprd")
     injector = find(cluster, system.names.dapr_namespace, "dapr-sidecar-injector")
     expect(daprd and daprd.ready, "container daprd, ready", daprd)
@@ -56,7 +56,7 @@ def test_agent_runs_with_a_sidecar_of_the_control_planes_version(
 
 @proves("criterion-3-components")
 def test_components_exist_and_are_loaded_by_the_sidecar(
-    system: System, cluster: Cluster, sidecar: Api, within: Within
+    system: System, cluster: Cluster, sidecar: Api, judge: Judge
 ) -> None:
     wanted = {contract.PUBSUB: "pubsub.kafka", contract.STATESTORE: "state.postgresql"}
     existing = {
@@ -73,7 +73,7 @@ def test_components_exist_and_are_loaded_by_the_sidecar(
         if (contract.PUBSUB, contract.TOPIC) not in subscriptions:
             raise NotYetError(f"the sidecar has subscriptions {subscriptions}")
 
-    within("loaded_s", f"both Components and the subscription to {contract.TOPIC} in the sidecar", loaded)
+    judge.within("loaded_s", f"both Components and the subscription to {contract.TOPIC} in the sidecar", loaded)
 
 
 @proves("criterion-4-health")
@@ -121,7 +121,11 @@ def test_query_reports_what_postgresql_itself_reports(
 
 @proves("criterion-7-state")
 def test_state_is_saved_read_and_deleted_through_dapr(
-    system: System, agent: Api, database: Database, sidecar_metrics: Api, judge: Judge, within: Within
+    system: System,
+    agent: Api,
+    database: Database,
+    sidecar_metrics: Api,
+    judge: Judge,
 ) -> None:
     key, value = f"acceptance-{uuid4()}", {"nested": [1, {"text": "Grüße"}], "none": None}
     route = system.names.routes.state
@@ -147,7 +151,7 @@ def test_state_is_saved_read_and_deleted_through_dapr(
     require_answer(None, "GET", f"{route}/{key}", status=404)
     expect(database.value(count, row) == 0, f"no row {row} in {contract.STATE_TABLE}", "it is still there")
     for name in ("set", "delete"):
-        within("counted_s", f"the sidecar to count the {name}", partial(counted[name].require, before[name] + 1))
+        judge.within("counted_s", f"the sidecar to count the {name}", partial(counted[name].require, before[name] + 1))
 
     # readiness reads through the sidecar too, but not nearly as often
     reads, started = counted["get"].value(), time.monotonic()
@@ -155,12 +159,16 @@ def test_state_is_saved_read_and_deleted_through_dapr(
         require_answer(None, "GET", f"{route}/{key}", status=404)
     lasted_s = time.monotonic() - started
     expect(lasted_s < READS / 4, f"{READS} reads in less than {READS / 4:g} s", f"{lasted_s:.1f} s")
-    within("counted_s", f"the sidecar to count {READS} reads", partial(counted["get"].require, reads + READS))
+    judge.within("counted_s", f"the sidecar to count {READS} reads", partial(counted["get"].require, reads + READS))
 
 
 @proves("criterion-8-publish")
 def test_published_event_is_found_in_the_topic(
-    system: System, agent: Api, topic: Topic, sidecar_metrics: Api, bound: Bound, judge: Judge, within: Within
+    system: System,
+    agent: Api,
+    topic: Topic,
+    sidecar_metrics: Api,
+    judge: Judge,
 ) -> None:
     offsets = topic.offsets()
     labels = {"component": contract.PUBSUB, "topic": contract.TOPIC, "success": "true"}
@@ -170,7 +178,7 @@ def test_published_event_is_found_in_the_topic(
     started = time.monotonic()
     published = agent.json("POST", system.names.routes.publish, json={"message": message, "metadata": {"key": message}})
     expect(published.get("status") == "published" and published.get("topic") == contract.TOPIC, "published", published)
-    record = topic.find(published["id"], offsets, bound("found_s"))
+    record = topic.find(published["id"], offsets, judge.bound("found_s"))
     found = time.monotonic()
     expect(
         record and message in record["value"],
@@ -180,19 +188,19 @@ def test_published_event_is_found_in_the_topic(
     assert record
     expect(record["key"] == message, f"Kafka's partition key {message!r}", record["key"])
     judge(took("found_s", started, found))
-    within("counted_s", "the sidecar to count the publish", partial(published_through.require, before + 1))
+    judge.within("counted_s", "the sidecar to count the publish", partial(published_through.require, before + 1))
     judge(most("copies", topic.count(published["id"], offsets)))
 
 
 @proves("criterion-9-invocation")
 def test_invocation_from_the_callers_sidecar(
-    system: System, caller_sidecar: Api, invocations: Counter, agent_forward: PortForward, within: Within
+    system: System, caller_sidecar: Api, invocations: Counter, agent_forward: PortForward, judge: Judge
 ) -> None:
     before = invocations.value()
     invoke = f"/v1.0/invoke/{contract.AGENT}/method{system.names.routes.health}"
-    health = within("reached_s", f"{invoke} to be answered", partial(reached, caller_sidecar, invoke)).json()
+    health = judge.within("reached_s", f"{invoke} to be answered", partial(reached, caller_sidecar, invoke)).json()
     expect(health.get("service") == contract.AGENT, f"the answer of {contract.AGENT}", health)
-    within("counted_s", f"the callee to see {contract.CALLER} call", partial(invocations.require, before + 1))
+    judge.within("counted_s", f"the callee to see {contract.CALLER} call", partial(invocations.require, before + 1))
     answer = first_answer(agent_forward.address(contract.SIDECAR_INTERNAL_PORT))
     expect(not answer.plaintext_http2, "a plaintext connection to 50002 to be refused", answer)
     expect(answer.tls, "the port to speak TLS", answer)

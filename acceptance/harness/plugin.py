@@ -3,12 +3,9 @@
 It does something in runs that have a criteria file: named by an option, or beside the tests that are asked for.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
-from itertools import chain
-from typing import Any
 
 import pytest
 
@@ -25,16 +22,13 @@ from acceptance.harness.suite import evidence, options
 from acceptance.harness.suite.catalogue import TIERS, Entry
 from acceptance.harness.suite.environment import Environment, opened
 from acceptance.harness.suite.explanation import Diagnosis, Finding
-from acceptance.harness.suite.numbers import Numbers, took
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.run import Run
 from acceptance.harness.suite.selection import Selection, entry_of
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.logs import LogFollower
 from acceptance.harness.watching.timeline import Timeline
 
-Judge = Callable[..., None]
-Within = Callable[..., Any]
-Bound = Callable[[str], float]
 STEADY_S, STEADY_AGAIN_S = 30, 120
 
 
@@ -234,30 +228,6 @@ def faults(
 
 
 @pytest.fixture
-def judge(request: pytest.FixtureRequest, run: Run) -> Judge:
-    """Put numbers beside their bounds into the report; all that exceed theirs are told at the test's end."""
-
-    def judged(*numbers: Numbers) -> None:
-        for one in chain.from_iterable(numbers):
-            run.results[request.node.nodeid].measure(one.name, one.value, run.options.time_scale, one.such_as)
-
-    return judged
-
-
-@pytest.fixture
-def within(waiting: Waiting, bound: Bound, judge: Judge) -> Within:
-    """Wait for something within a bound of this test's entry; how long it took goes into the report."""
-
-    def waited(name: str, expected: str, probe: Callable[[], Any], interval_s: float = 0.2) -> Any:
-        started = time.monotonic()
-        found = waiting.until(expected, probe, bound(name), interval_s)
-        judge(took(name, started, time.monotonic()))
-        return found
-
-    return waited
-
-
-@pytest.fixture
-def bound(entry: Entry) -> Bound:
-    """A bound of this test's entry, by name."""
-    return entry.bounds.__getitem__
+def judge(request: pytest.FixtureRequest, run: Run, entry: Entry) -> Judge:
+    """Holds what a test measures against the bounds of its entry."""
+    return Judge(entry, run.results[request.node.nodeid], run.waiting)

@@ -5,17 +5,16 @@ from acceptance.harness.faults.faults import Faults
 from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.kube.objects import Target
 from acceptance.harness.kube.workload import require_ready
-from acceptance.harness.plugin import Bound, Judge, Within
 from acceptance.harness.probes.api import Api
 from acceptance.harness.probes.reach import Reach
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import count, most, slowest, took
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.timeline import Timeline
 
 __all__ = [
     "Api",
-    "Bound",
     "Cluster",
     "Entry",
     "Faults",
@@ -28,7 +27,6 @@ __all__ = [
     "Timeline",
     "UnmetError",
     "Waiting",
-    "Within",
     "count",
     "expect",
     "most",

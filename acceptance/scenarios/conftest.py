@@ -20,9 +20,9 @@ from acceptance.agent.topic import Topic
 from acceptance.harness.errors import KubectlError, expect
 from acceptance.harness.faults.journal import Journal
 from acceptance.harness.kube.cluster import Cluster
-from acceptance.harness.plugin import Judge
 from acceptance.harness.probes.api import Api
 from acceptance.harness.probes.toolbox import Toolbox
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import grown
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.load import Load

@@ -7,9 +7,9 @@ from typing import Any
 from acceptance.agent.system import System
 from acceptance.harness.errors import EnvironmentNotReadyError, UnmetError, expect
 from acceptance.harness.faults.faults import Faults
-from acceptance.harness.plugin import Bound, Judge
 from acceptance.harness.probes.api import Api, shorten
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import endpoints_gone, most, recovered, share, slowest, took
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.timeline import Timeline
@@ -35,23 +35,22 @@ def test_agent_tells_the_truth_while_a_backend_is_away_and_recovers_alone(
     faults: Faults,
     watched: Timeline,
     waiting: Waiting,
-    bound: Bound,
     judge: Judge,
 ) -> None:
     inject = faults.killed if entry.fault == "killed" else faults.frozen
     with inject(system.target(entry.target), watched, entry.lasts_s) as fault:
         failing = partial(watched.first, "ready", "503", fault.at)
-        failed = waiting.until("/ready to fail", failing, bound("ready_fails_s"))
+        failed = waiting.until("/ready to fail", failing, judge.bound("ready_fails_s"))
         method, path, body, dependency = NEEDS[entry.target]
         refused = agent.call(method, path, json=body)
         # as long as the probe has it: what is over sooner was not away for who asks by the Service
         gone = partial(watched.first, "endpoints", "0", fault.at)
         with suppress(UnmetError):
-            waiting.until("the Service to have no endpoint", gone, bound("endpoints_gone_s"))
+            waiting.until("the Service to have no endpoint", gone, judge.bound("endpoints_gone_s"))
     answering = partial(watched.first, entry.target, "answers", fault.undone)
     back = waiting.until(f"{entry.target} to answer", answering, BACK_S)
-    waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), bound("ready_again_s"))
-    first_event = system.publish_and_wait(agent, bound("first_event_s"))
+    waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), judge.bound("ready_again_s"))
+    first_event = system.publish_and_wait(agent, judge.bound("first_event_s"))
 
     answers = [one for one in watched.of(entry.target, fault.at + 1, fault.undone - 3) if one.state == "answers"]
     if answers:

@@ -11,9 +11,9 @@ from acceptance.harness.errors import expect
 from acceptance.harness.faults.journal import Journal
 from acceptance.harness.faults.restart import scaled
 from acceptance.harness.kube.cluster import Cluster
-from acceptance.harness.plugin import Bound, Judge
 from acceptance.harness.probes.api import Api
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import balanced, count, most, took
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.ledger import ACKNOWLEDGED, Write
@@ -34,7 +34,6 @@ def test_a_backlog_is_applied_in_order_once_the_consumer_is_back(
     topic: Topic,
     audit: Audit,
     waiting: Waiting,
-    bound: Bound,
     judge: Judge,
 ) -> None:
     ledger = {one.id: one for one in backlog(audit.prefix, EVENTS[entry.tier])}
@@ -44,7 +43,7 @@ def test_a_backlog_is_applied_in_order_once_the_consumer_is_back(
         expect(not audit.effects(), "no effect while the consumer is away", f"{len(audit.effects())} effects")
     started = time.monotonic()
     system.until_steady(agent, BACK_S)
-    balance = audit.settle(ledger, bound("applied_s"))
+    balance = audit.settle(ledger, judge.bound("applied_s"))
     applied = time.monotonic()
 
     moments = [one.at for one in audit.effects()]

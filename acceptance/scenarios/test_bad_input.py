@@ -9,9 +9,9 @@ from acceptance.agent.inputs.bad_answer import examine
 from acceptance.agent.inputs.refusals import is_refused
 from acceptance.agent.inputs.request import Request
 from acceptance.harness.errors import expect
-from acceptance.harness.plugin import Judge
 from acceptance.harness.probes.api import Api
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import count, most
 
 REQUESTS = {"scenario-20-bad-input": 200, "endurance-bad-input": 1000}

@@ -20,10 +20,10 @@ from acceptance.harness.faults.faults import Faults
 from acceptance.harness.faults.restart import replaced
 from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.kube.workload import serving_pod
-from acceptance.harness.plugin import Bound, Judge
 from acceptance.harness.probes.api import Api
 from acceptance.harness.probes.toolbox import Toolbox
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import balanced, count, most, recovered, slowest, slowest_applied, took
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.load import Load, Stream, failed, unexplained, writes
@@ -77,7 +77,6 @@ def test_a_lock_takes_no_more_of_the_server_than_the_agents_pool(
     load: Load,
     audit: Audit,
     waiting: Waiting,
-    bound: Bound,
     judge: Judge,
 ) -> None:
     pod = system.agent_pod()
@@ -92,10 +91,10 @@ def test_a_lock_takes_no_more_of_the_server_than_the_agents_pool(
             waiting.through(entry.lasts_s, "a table that is locked")
         released = watched.first("lock", "released")
         red = watched.first("ready", "503", since)
-        waiting.until("/ready to be green", lambda: watched.settled("ready", "200", red), bound("ready_again_s"))
+        waiting.until("/ready to be green", lambda: watched.settled("ready", "200", red), judge.bound("ready_again_s"))
 
     ledger = load.ledger()
-    judge(balanced(audit.settle(ledger, bound("slowest_applied_s"))), slowest_applied(ledger, audit.effects()))
+    judge(balanced(audit.settle(ledger, judge.bound("slowest_applied_s"))), slowest_applied(ledger, audit.effects()))
     judge(took("noticed_s", since, red), recovered(watched, red, released))
     answers = load.answers("query")
     judge(count("unexplained", unexplained(answers, ["database"])), slowest("answer_s", answers))

@@ -9,8 +9,8 @@ from acceptance.agent.account import Account
 from acceptance.agent.system import System
 from acceptance.harness.faults.faults import Faults
 from acceptance.harness.faults.restart import rolled
-from acceptance.harness.plugin import Bound, Judge, Within
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import count, most, slowest, took, without_endpoint
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.load import Load, Stream, failed, unexplained
@@ -30,16 +30,14 @@ def test_state_queries_and_invocation_go_on_while_kafka_is_away(
     load: Load,
     account: Account,
     waiting: Waiting,
-    bound: Bound,
     judge: Judge,
-    within: Within,
 ) -> None:
     with load.sending(*streams(system, account.key)):
         began = watched.note("kafka", "about to go")
         if entry.fault == "killed":
             with faults.killed(system.kafka, watched, entry.lasts_s) as fault:
                 failing = partial(watched.first, "ready", "503", fault.at)
-                failed_at = waiting.until("/ready to fail", failing, bound("ready_fails_s"))
+                failed_at = waiting.until("/ready to fail", failing, judge.bound("ready_fails_s"))
                 judge(took("ready_fails_s", fault.at, failed_at))
         else:
             rolled(faults, system.kafka, BACK_S)
@@ -47,7 +45,7 @@ def test_state_queries_and_invocation_go_on_while_kafka_is_away(
         green = waiting.until("/ready to be green", partial(watched.settled, "ready", "200", began), BACK_S)
         waiting.until("a publish to succeed", partial(watched.first, "publish", "200", green), BACK_S)
     published = load.acknowledged("publish")
-    within("applied_s", "every published event to be applied", partial(account.require_applied, published))
+    judge.within("applied_s", "every published event to be applied", partial(account.require_applied, published))
 
     judge(count("failed_requests", failed(load.answers(*SERVING))), without_endpoint(watched, began))
     publishes = load.answers("publish")

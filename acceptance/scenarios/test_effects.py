@@ -17,9 +17,9 @@ from acceptance.harness.faults.faults import Faults
 from acceptance.harness.faults.restart import until_new
 from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.kube.workload import find, require_ready
-from acceptance.harness.plugin import Bound, Judge
 from acceptance.harness.probes.api import Api
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import balanced, count, most
 from acceptance.harness.suite.run import Run
 from acceptance.harness.waiting import Waiting
@@ -66,7 +66,7 @@ def kill_once(
     timeline: Timeline,
     load: Load,
     waiting: Waiting,
-    bound: Bound,
+    judge: Judge,
 ) -> KillOnce:
     """Kill the entry's target some seconds after a load began; return once its ledger balances and its pod is new."""
     target = system.target(entry.target)
@@ -90,7 +90,7 @@ def kill_once(
                 waiting.through(WARM_S, "the load to go on")
                 sending.close()
                 ledger, ended = load.ledger(name), time.monotonic()
-                audit.settle(ledger, bound("applied_s"))
+                audit.settle(ledger, judge.bound("applied_s"))
                 applied_s, absorbed = time.monotonic() - ended, audit.absorbed()
         until_new(cluster, workload, fault.pods, waiting, BACK_S)
         before = [one.invoked for one in ledger.values() if one.invoked < fault.at]

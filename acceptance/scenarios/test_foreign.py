@@ -13,8 +13,8 @@ from acceptance.agent.system import System
 from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults.faults import Faults
-from acceptance.harness.plugin import Bound, Judge, Within
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import balanced, count, most, took
 from acceptance.harness.watching.load import Load, writes
 from acceptance.scenarios.conftest import growing
@@ -46,9 +46,7 @@ def test_every_record_of_a_foreign_producer_is_applied_or_on_record(
     faults: Faults,
     load: Load,
     audit: Audit,
-    bound: Bound,
     judge: Judge,
-    within: Within,
 ) -> None:
     faults.require_steady()
     with growing(system, judge):
@@ -61,11 +59,13 @@ def test_every_record_of_a_foreign_producer_is_applied_or_on_record(
             for first in range(0, len(records), BATCH):
                 batch = records[first : first + BATCH]
                 places |= dict(zip(topic.write([one.record for one in batch]), batch, strict=True))
-                within(
+                judge.within(
                     "recorded_s", "every record to be on record", partial(require_on_record, database, places, since)
                 )
         ended = time.monotonic()
-        judge(balanced(audit.settle(load.ledger(), bound("applied_s"))), took("applied_s", ended, time.monotonic()))
+        judge(
+            balanced(audit.settle(load.ledger(), judge.bound("applied_s"))), took("applied_s", ended, time.monotonic())
+        )
 
         effects = {row["key"]: row["times"] for row in database.rows(EFFECTS, prefix)}
         wrong = [f"{one.kind} {one.id}" for one in records if effects.get(f"{one.id}", 0) != int(one.applied)]

@@ -15,10 +15,10 @@ from acceptance.agent.system import System
 from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.kube.port_forward import PortForward
-from acceptance.harness.plugin import Judge, Within
 from acceptance.harness.probes.api import Api, reached, shorten
 from acceptance.harness.probes.toolbox import Toolbox
 from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import count, most
 from acceptance.in_cluster import forge
 
@@ -44,10 +44,9 @@ def test_a_forged_event_is_refused_and_the_real_one_of_its_id_is_applied(
     toolbox: Toolbox,
     topic: Topic,
     judge: Judge,
-    within: Within,
 ) -> None:
     system.until_steady(agent)
-    within("reached_s", "/invoke/health to be answered", partial(reached, caller, "/invoke/health"))
+    judge.within("reached_s", "/invoke/health to be answered", partial(reached, caller, "/invoke/health"))
     key, event_id = f"acceptance-{uuid4()}", uuid4().hex
 
     # only now: until something was answered, a port-forward may lead to a pod that is gone
@@ -60,12 +59,12 @@ def test_a_forged_event_is_refused_and_the_real_one_of_its_id_is_applied(
     judge(most("effects", database.value(EFFECTS, key) + database.value(KNOWN, event_id)))
     for method, path, content in needed(event_id, key):
         allowed = partial(require_allowed, caller, method, f"/invoke{path}", content)
-        within("reached_s", f"{method} /invoke{path} to be allowed", allowed)
-    within("applied_s", "the real event to be in effect", partial(require_total, agent, key, 7))
+        judge.within("reached_s", f"{method} /invoke{path} to be allowed", allowed)
+    judge.within("applied_s", "the real event to be in effect", partial(require_total, agent, key, 7))
 
     # a record may call itself anything: it is delivered all the same
     topic.write([Record(cloud_event(uuid4().hex, key, amount=1), headers=dict.fromkeys(HEADERS, "7"))])
-    within("applied_s", "a record with forged headers to be in effect", partial(require_total, agent, key, 8))
+    judge.within("applied_s", "a record with forged headers to be in effect", partial(require_total, agent, key, 8))
     health = sidecar.json("GET", f"{INVOKE.format(contract.AGENT)}health")
     expect(health.get("service") == contract.AGENT, "the agent to be invoked by its own sidecar", health)
 

@@ -5,17 +5,17 @@ from uuid import uuid4
 
 from acceptance.agent import contract
 from acceptance.harness.errors import expect
-from acceptance.harness.plugin import Within
 from acceptance.harness.probes.api import Api, reached, shorten
 from acceptance.harness.probes.counter import Counter
 from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.judge import Judge
 
 
 @proves("scenario-3-services-call-each-other")
 def test_services_call_each_other_through_both_sidecars(
-    agent: Api, caller: Api, sidecar: Api, invocations: Counter, within: Within
+    agent: Api, caller: Api, sidecar: Api, invocations: Counter, judge: Judge
 ) -> None:
-    within("reached_s", "/invoke/health to be answered", partial(reached, caller, "/invoke/health"))
+    judge.within("reached_s", "/invoke/health to be answered", partial(reached, caller, "/invoke/health"))
     before = invocations.value()
 
     key, value = f"acceptance-{uuid4()}", {"from": "the caller"}
@@ -24,7 +24,7 @@ def test_services_call_each_other_through_both_sidecars(
     expect(read["value"] == value, f"what the caller saved: {value}", read)
     caller.json("DELETE", f"/invoke/state/{key}")
     caller.json("GET", f"/invoke/state/{key}", status=404)
-    within("counted_s", "the agent's sidecar to count all three", partial(invocations.require, before + 3))
+    judge.within("counted_s", "the agent's sidecar to count all three", partial(invocations.require, before + 3))
 
     health = sidecar.json("GET", f"/v1.0/invoke/{contract.CALLER}/method/health")
     expect(health.get("service") == contract.CALLER, f"the answer of {contract.CALLER}", health)

@@ -5,9 +5,9 @@ from functools import partial
 from acceptance.agent.readiness import named
 from acceptance.agent.system import System
 from acceptance.harness.faults.faults import Faults
-from acceptance.harness.plugin import Bound, Judge
 from acceptance.harness.probes.api import Api
 from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import most, recovered, share, took
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.timeline import Timeline
@@ -15,14 +15,16 @@ from acceptance.harness.watching.timeline import Timeline
 
 @proves("scenario-8-sidecar-killed")
 def test_a_killed_sidecar_is_named_and_all_recovers(
-    system: System, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, judge: Judge
+    system: System, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, judge: Judge
 ) -> None:
     with faults.killed_in_place(system.sidecar, watched) as fault:
         restarted = watched.note("sidecar", "restarted")
-        noticed = waiting.until("/ready to name dapr", partial(named, watched, "dapr", fault.at), bound("noticed_s"))
+        noticed = waiting.until(
+            "/ready to name dapr", partial(named, watched, "dapr", fault.at), judge.bound("noticed_s")
+        )
         green = partial(watched.first, "ready", "200", noticed)
-        waiting.until("/ready to be green", green, bound("ready_again_s"))
-        first_event = system.publish_and_wait(agent, bound("first_event_s"))
+        waiting.until("/ready to be green", green, judge.bound("ready_again_s"))
+        first_event = system.publish_and_wait(agent, judge.bound("first_event_s"))
         judge(took("noticed_s", fault.at, noticed), recovered(watched, noticed, restarted))
         judge(most("first_event_s", first_event))
         judge(share("unhealthy_percent", watched, "health", fault.at, other_than="200"))
@@ -30,10 +32,10 @@ def test_a_killed_sidecar_is_named_and_all_recovers(
 
 @proves("scenario-9-agent-killed")
 def test_a_killed_agent_comes_back_and_all_recovers(
-    system: System, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, bound: Bound, judge: Judge
+    system: System, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, judge: Judge
 ) -> None:
     with faults.killed_in_place(system.agent, watched) as fault:
         gone = waiting.until("/health to be refused", lambda: watched.first("health", "refused", fault.at), 5)
-        waiting.until("/ready to be green", lambda: watched.first("ready", "200", gone), bound("ready_again_s"))
-        first_event = system.publish_and_wait(agent, bound("first_event_s"))
+        waiting.until("/ready to be green", lambda: watched.first("ready", "200", gone), judge.bound("ready_again_s"))
+        first_event = system.publish_and_wait(agent, judge.bound("first_event_s"))
         judge(recovered(watched, gone, fault.at), most("first_event_s", first_event))

@@ -11,8 +11,8 @@ from acceptance.agent.system import System
 from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults.faults import Faults
-from acceptance.harness.plugin import Judge, Within
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import count, held, most
 from acceptance.harness.watching.timeline import Timeline
 
@@ -34,7 +34,6 @@ def test_large_records_that_wait_restart_nothing_and_block_nothing(
     timeline: Timeline,
     account: Account,
     judge: Judge,
-    within: Within,
 ) -> None:
     faults.require_steady()
     restarts = system.restarts()
@@ -46,7 +45,9 @@ def test_large_records_that_wait_restart_nothing_and_block_nothing(
             topic.write([record(account.key, *one) for one in wanted[first : first + BATCH]])
         told = [topic.inflate(partitions[0], codec, mib) for codec in ("gzip", "zstd") for mib in UNPACKED_MIB]
     expect(all(one["error"] for one in told), "the broker to refuse what unpacks beyond its limit", told)
-    within("applied_s", "every record to be applied", partial(require_applied, database, account.key, len(wanted)))
+    judge.within(
+        "applied_s", "every record to be applied", partial(require_applied, database, account.key, len(wanted))
+    )
     judge(count("records", wanted), most("dead_lettered", account.dead_lettered()), held(mebibytes(system)))
     expect(system.restarts() == restarts, f"every container as it was: {restarts}", system.restarts())
 

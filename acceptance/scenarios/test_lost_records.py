@@ -10,9 +10,9 @@ from acceptance.agent.system import System
 from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults.faults import Faults
-from acceptance.harness.plugin import Judge, Within
 from acceptance.harness.probes.api import Api
 from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import count, most
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.timeline import Timeline
@@ -32,7 +32,6 @@ def test_what_kafka_lost_before_it_was_applied_is_sent_again(
     watched: Timeline,
     waiting: Waiting,
     judge: Judge,
-    within: Within,
 ) -> None:
     broker = Broker(faults, faults.begin(system.kafka)[1][0], system.brokers(), topic)
     before = topic.offsets()
@@ -49,7 +48,7 @@ def test_what_kafka_lost_before_it_was_applied_is_sent_again(
             broker.run(DELETE)
         expect(not any(topic.offsets().values()), "an empty topic", topic.offsets())
         watched.note("fault", "deleted and made anew", topic.name)
-    within("applied_s", "all to be applied", partial(account.require_applied, deleted | dropped))
+    judge.within("applied_s", "all to be applied", partial(account.require_applied, deleted | dropped))
     judge(count("applied_twice", account.twice()), most("dead_lettered", account.dead_lettered()))
 
 

@@ -14,10 +14,10 @@ from acceptance.harness.faults.fault import Fault
 from acceptance.harness.faults.faults import Faults
 from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.kube.objects import Pod, Target
-from acceptance.harness.plugin import Bound, Judge
 from acceptance.harness.probes.api import Api
 from acceptance.harness.probes.toolbox import Toolbox
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import most, took
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.observers import asking, sampling
@@ -43,7 +43,6 @@ def test_an_agent_that_starts_without_its_backends_becomes_ready_once_they_are_t
     toolbox: Toolbox,
     timeline: Timeline,
     waiting: Waiting,
-    bound: Bound,
     judge: Judge,
 ) -> None:
     names = {system.target(name): checks[0] for name, checks in contract.DEPENDENCIES.items() if name in entry.target}
@@ -66,10 +65,12 @@ def test_an_agent_that_starts_without_its_backends_becomes_ready_once_they_are_t
         # Asked ten times a second: the first question that gets an answer met the first connection that was accepted.
         accepting = partial(timeline.first, entry.target.split()[0], "answers", last.undone)
         accepts = waiting.until(f"{last.target.name} to accept a connection", accepting, BACK_S)
-        waiting.until("the pod to be Ready", partial(timeline.first, "pod", "Ready", accepts), bound("pod_ready_s"))
+        waiting.until(
+            "the pod to be Ready", partial(timeline.first, "pod", "Ready", accepts), judge.bound("pod_ready_s")
+        )
         # The pod is another one than before: a port-forward may still have to notice.
         system.until_steady(agent)
-        first_event = system.publish_and_wait(agent, bound("first_event_s"))
+        first_event = system.publish_and_wait(agent, judge.bound("first_event_s"))
         ready = timeline.settled("pod", "Ready", accepts)
     loops = [one for one in timeline.of("pod") if one.state == "CrashLoopBackOff"]
     expect(not loops, "no crash loop of daprd at any time", f"{len(loops)} looks at the pod found one")

@@ -16,9 +16,9 @@ from acceptance.harness.faults.faults import Faults
 from acceptance.harness.faults.journal import Journal
 from acceptance.harness.faults.restart import scaled
 from acceptance.harness.kube.cluster import Cluster
-from acceptance.harness.plugin import Bound, Judge, Within
 from acceptance.harness.probes.api import Api, shorten
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import balanced, count, slowest, took
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.ledger import ACKNOWLEDGED
@@ -52,7 +52,6 @@ def test_events_wait_in_the_outbox_while_kafka_is_away(
     load: Load,
     audit: Audit,
     waiting: Waiting,
-    bound: Bound,
     judge: Judge,
 ) -> None:
     event_id = uuid4().hex
@@ -68,8 +67,8 @@ def test_events_wait_in_the_outbox_while_kafka_is_away(
     answering = partial(watched.first, "kafka", "answers", fault.undone)
     back = waiting.until("kafka to answer", answering, BACK_S, interval_s=0.05)
     ledger = load.ledger()
-    balance = audit.settle(ledger, bound("drained_s"))
-    waiting.until("the outbox to be empty", partial(require_empty, database), bound("drained_s"))
+    balance = audit.settle(ledger, judge.bound("drained_s"))
+    waiting.until("the outbox to be empty", partial(require_empty, database), judge.bound("drained_s"))
     drained = time.monotonic()
 
     told = {name: accepted.headers.get(name) for name in ("Location", "Preference-Applied")}
@@ -92,7 +91,6 @@ def test_replicas_share_the_outbox(
     load: Load,
     audit: Audit,
     waiting: Waiting,
-    bound: Bound,
     judge: Judge,
 ) -> None:
     def turn() -> str:
@@ -109,8 +107,8 @@ def test_replicas_share_the_outbox(
             waiting.through(SHARED_S, "the load to go on")
         sending.close()
         ledger, ended = load.ledger(), time.monotonic()
-        balance = audit.settle(ledger, bound("drained_s"))
-        waiting.until("the outbox to be empty", partial(require_empty, database), bound("drained_s"))
+        balance = audit.settle(ledger, judge.bound("drained_s"))
+        waiting.until("the outbox to be empty", partial(require_empty, database), judge.bound("drained_s"))
         drained = time.monotonic()
 
     relays = {one.state for one in timeline.of("turn")} - {"nobody's"}
@@ -129,7 +127,6 @@ def test_an_event_that_cannot_be_queued_is_refused_and_may_be_sent_again(
     watched: Timeline,
     waiting: Waiting,
     judge: Judge,
-    within: Within,
 ) -> None:
     event_id = uuid4().hex
     with faults.killed(system.postgres, watched, entry.lasts_s) as fault:
@@ -138,7 +135,7 @@ def test_an_event_that_cannot_be_queued_is_refused_and_may_be_sent_again(
     waiting.until("/ready to be green", partial(watched.first, "ready", "200", fault.undone), BACK_S)
     again = publish(agent, event_id)
     expect(again.status_code == 202, "202 for the same event sent again", shorten(again))
-    within("applied_s", "it to be applied", partial(require_status, agent, event_id, "applied"))
+    judge.within("applied_s", "it to be applied", partial(require_status, agent, event_id, "applied"))
 
     problem = refused.json()
     named = refused.status_code == 503 and "database" in problem["detail"] and problem.get("id") == event_id

@@ -17,8 +17,8 @@ from acceptance.agent.system import System
 from acceptance.agent.topic import Topic
 from acceptance.harness.errors import KubectlError, expect
 from acceptance.harness.faults.faults import Faults
-from acceptance.harness.plugin import Bound, Judge, Within
 from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import count, took
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.timeline import Timeline
@@ -36,23 +36,25 @@ def test_a_record_that_no_sidecar_can_take_is_named_and_can_be_passed_over(
     account: Account,
     watched: Timeline,
     waiting: Waiting,
-    bound: Bound,
     judge: Judge,
-    within: Within,
 ) -> None:
     ids = [uuid4().hex for _ in range(2)]
     between, behind = (Record(cloud_event(one, account.key), partition=PARTITION) for one in ids)
     with poisoned(faults, system, topic, watched, between) as (first, second):
         topic.write([behind])
         naming = partial(named, watched, "events", first.at, f"at offset {first.offset}")
-        noticed = waiting.until(f"/ready to name offset {first.offset}", naming, bound("noticed_s"))
+        noticed = waiting.until(f"/ready to name offset {first.offset}", naming, judge.bound("noticed_s"))
         # what is between them the sidecar fetches together with the second, and so never takes
         for poison, waits_at in ((first, first.offset), (second, second.offset - 1)):
-            said = passed_over(system, topic, waits_at, watched, bound("noticed_s"))
+            said = passed_over(system, topic, waits_at, watched, judge.bound("noticed_s"))
             expect(f"at offset {poison.offset + RECORDS}" in said, "`python -m app skip` to say where it goes on", said)
-        within("applied_s", "the events between and behind to be applied", partial(account.require_applied, set(ids)))
+        judge.within(
+            "applied_s", "the events between and behind to be applied", partial(account.require_applied, set(ids))
+        )
     for poison in (first, second):
-        within("recorded_s", "it to be on record", partial(in_table, database, f"position:{PARTITION}:{poison.offset}"))
+        judge.within(
+            "recorded_s", "it to be on record", partial(in_table, database, f"position:{PARTITION}:{poison.offset}")
+        )
     judge(took("noticed_s", first.at, noticed), count("applied_twice", account.twice()))
 
 

@@ -13,10 +13,10 @@ from acceptance.agent.system import System
 from acceptance.harness.errors import NotApplicableError, NotYetError, UnmetError, expect
 from acceptance.harness.faults.faults import Faults
 from acceptance.harness.kube.cluster import Cluster
-from acceptance.harness.plugin import Judge, Within
 from acceptance.harness.probes.api import Api
 from acceptance.harness.probes.toolbox import Toolbox
 from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import count, most
 from acceptance.harness.suite.run import Run
 from acceptance.harness.waiting import Waiting
@@ -76,7 +76,6 @@ def test_an_apply_brings_everything_back(
     toolbox: Toolbox,
     agent_options: AgentOptions,
     judge: Judge,
-    within: Within,
 ) -> None:
     require_usual(system)
     key, value = f"acceptance-{uuid4()}", {"from": "before"}
@@ -84,12 +83,12 @@ def test_an_apply_brings_everything_back(
     name = overlay.deployed(cluster.kubectl.context, agent_options.overlay)
     agent.json("POST", "/state", json={"key": key, "value": value})
     event = agent.json("POST", "/publish", json={"message": "before", "metadata": {"key": account.key}})
-    within("applied_s", "the event to be applied", partial(account.require_applied, {event["id"]}))
+    judge.within("applied_s", "the event to be applied", partial(account.require_applied, {event["id"]}))
     before = agent.json("GET", f"/events?key={account.key}")
 
     with faults.journal.promised("apply", overlay=name):
         cluster.kubectl.run("delete", "namespace", system.namespace, timeout_s=DELETED_S)
-    within("back_s", "the steady state", partial(system.require_steady, agent))
+    judge.within("back_s", "the steady state", partial(system.require_steady, agent))
     toolbox.start()  # it was in that namespace
 
     expect(agent.json("GET", f"/state/{key}")["value"] == value, f"the state of before: {value}", "another")
@@ -97,5 +96,7 @@ def test_an_apply_brings_everything_back(
     expect(now == before, f"the events of before: {before}", now)
     agent.json("DELETE", f"/state/{key}")
     later = agent.json("POST", "/publish", json={"message": "after", "metadata": {"key": account.key}})
-    within("applied_s", "an event of now to be applied", partial(account.require_applied, {event["id"], later["id"]}))
+    judge.within(
+        "applied_s", "an event of now to be applied", partial(account.require_applied, {event["id"], later["id"]})
+    )
     judge(count("applied_twice", account.twice()), most("dead_lettered", account.dead_lettered()))

@@ -14,9 +14,9 @@ from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults.faults import Faults
 from acceptance.harness.faults.restart import replaced
-from acceptance.harness.plugin import Bound, Judge, Within
 from acceptance.harness.probes.api import Api
 from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import most
 
 PARTITION = 0
@@ -34,8 +34,7 @@ def test_poison_moves_aside_and_the_good_events_behind_it_are_applied(
     schema: Schema,
     topic: Topic,
     dead_letters: Topic,
-    bound: Bound,
-    within: Within,
+    judge: Judge,
 ) -> None:
     system.until_steady(agent)
     restarts, ends = system.restarts(), dead_letters.offsets()
@@ -47,12 +46,12 @@ def test_poison_moves_aside_and_the_good_events_behind_it_are_applied(
             (place, _) = topic.write([replace(one, partition=PARTITION) for one in records])
             applied = partial(require_delivered, database, good, 1)
             expected = f"the good event behind {poison.name} to be applied"
-            within("good_applied_s", expected, applied, interval_s=0.05)
+            judge.within("good_applied_s", expected, applied, interval_s=0.05)
             event_id = poison.id_at(*place)
             if poison.reason:
                 recorded = partial(in_table, database, event_id)
-                require_told(poison, within("recorded_s", f"{poison.name} to be recorded", recorded))
-                require_told(poison, in_topic(dead_letters, event_id, ends, bound("recorded_s")))
+                require_told(poison, judge.within("recorded_s", f"{poison.name} to be recorded", recorded))
+                require_told(poison, in_topic(dead_letters, event_id, ends, judge.bound("recorded_s")))
             effects = database.value(EFFECTS, event_id)
             expect(effects == (not poison.reason), f"{poison.name} in effect only if it can be", f"{effects} effects")
 
@@ -68,20 +67,19 @@ def test_a_dead_letter_that_is_replayed_takes_effect_once(
     topic: Topic,
     faults: Faults,
     judge: Judge,
-    within: Within,
 ) -> None:
     faults.require_steady()
     event_id, key = uuid4().hex, f"acceptance-{uuid4()}"
     with schema.refusing(event_id):
         topic.write([Record(cloud_event(event_id, key), key.encode())])
-        within("recorded_s", "it to be recorded", partial(in_table, database, event_id))
+        judge.within("recorded_s", "it to be recorded", partial(in_table, database, event_id))
     listed = system.command("dead-letters")
     expect(event_id in listed, f"`python -m app dead-letters` to list {event_id}", listed[-600:])
 
     def replay(times: int) -> None:
         system.command("replay", event_id)
         delivered = partial(require_delivered, database, event_id, times)
-        within("applied_s", f"replay {times} to be delivered", delivered)
+        judge.within("applied_s", f"replay {times} to be delivered", delivered)
 
     replay(1)
     # Nothing that a process remembers may be what keeps it from being applied again.

@@ -5,8 +5,8 @@ from random import Random
 from acceptance.agent.audit import Audit
 from acceptance.agent.system import System
 from acceptance.harness.faults.faults import Faults
-from acceptance.harness.plugin import Bound, Judge
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import balanced, slowest_applied
 from acceptance.harness.suite.run import Run
 from acceptance.harness.waiting import Waiting
@@ -29,7 +29,6 @@ def test_no_event_waits_for_long_though_probes_are_answered_too_late(
     load: Load,
     audit: Audit,
     waiting: Waiting,
-    bound: Bound,
     judge: Judge,
 ) -> None:
     lengths = Random(f"{run.options.seed} {entry.id}")  # noqa: S311 -- drawn again from the seed, not secret
@@ -41,4 +40,4 @@ def test_no_event_waits_for_long_though_probes_are_answered_too_late(
                 waiting.through(lengths.uniform(*HANGS_S), f"hang {number} of {entry.times}")
             waiting.through(BETWEEN_S, f"what comes of hang {number}")
     ledger = load.ledger()
-    judge(balanced(audit.settle(ledger, bound("slowest_applied_s"))), slowest_applied(ledger, audit.effects()))
+    judge(balanced(audit.settle(ledger, judge.bound("slowest_applied_s"))), slowest_applied(ledger, audit.effects()))

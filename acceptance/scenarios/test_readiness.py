@@ -13,9 +13,9 @@ from acceptance.agent.system import System
 from acceptance.agent.topic import Topic
 from acceptance.harness.errors import expect
 from acceptance.harness.faults.faults import Faults
-from acceptance.harness.plugin import Bound, Judge, Within
 from acceptance.harness.probes.api import Api
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import count, most, share, took
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.observers import following
@@ -35,17 +35,17 @@ def test_a_column_that_is_gone_is_named_and_what_waited_is_applied_once_it_is_ba
     account: Account,
     watched: Timeline,
     waiting: Waiting,
-    bound: Bound,
     judge: Judge,
-    within: Within,
 ) -> None:
     with schema.renamed(watched, entry.lasts_s) as fault:
         event = agent.json("POST", "/publish", json={"message": "waits", "metadata": {"key": account.key}})
         noticed = waiting.until(
-            "/ready to name the column", partial(named, watched, "database", fault.at, "amount"), bound("noticed_s")
+            "/ready to name the column",
+            partial(named, watched, "database", fault.at, "amount"),
+            judge.bound("noticed_s"),
         )
         waiting.through(fault.remaining_s(), "the column to be away for long enough")
-    within("applied_s", "what waited to be applied", partial(account.require_applied, {event["id"]}))
+    judge.within("applied_s", "what waited to be applied", partial(account.require_applied, {event["id"]}))
     ready = waiting.until("/ready to be green", partial(watched.first, "ready", "200", fault.undone), JOINED_S)
     judge(took("noticed_s", fault.at, noticed), took("ready_again_s", fault.undone, ready))
     settle(account, watched, fault.at, judge)
@@ -59,9 +59,7 @@ def test_a_stranger_that_keeps_events_is_named_and_they_are_applied_once_it_left
     account: Account,
     watched: Timeline,
     waiting: Waiting,
-    bound: Bound,
     judge: Judge,
-    within: Within,
 ) -> None:
     faults.require_steady()
     joining = {
@@ -78,10 +76,12 @@ def test_a_stranger_that_keeps_events_is_named_and_they_are_applied_once_it_left
         ids = {partition: uuid4().hex for partition in held}
         topic.write([Record(cloud_event(one, account.key), partition=partition) for partition, one in ids.items()])
         noticed = waiting.until(
-            "/ready to name who has them", partial(named, watched, "events", at, f"{STRANGER} at"), bound("noticed_s")
+            "/ready to name who has them",
+            partial(named, watched, "events", at, f"{STRANGER} at"),
+            judge.bound("noticed_s"),
         )
     left = watched.note("fault", "undone", "the stranger left")
-    within("applied_s", "what waited to be applied", partial(account.require_applied, set(ids.values())))
+    judge.within("applied_s", "what waited to be applied", partial(account.require_applied, set(ids.values())))
     ready = waiting.until("/ready to be green", partial(watched.first, "ready", "200", left), JOINED_S)
     judge(took("noticed_s", at, noticed), took("ready_again_s", left, ready))
     settle(account, watched, at, judge)

@@ -20,8 +20,8 @@ from acceptance.harness.faults.journal import Journal
 from acceptance.harness.faults.restart import scaled
 from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.kube.objects import Pod
-from acceptance.harness.plugin import Judge, Within
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import balanced, most, slowest_applied, took
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.load import Load, writes
@@ -107,14 +107,14 @@ def writing(
 
 @proves("scenario-35-revision-without-database", "endurance-revision-refused", "endurance-revision-without-its-token")
 def test_a_revision_that_cannot_apply_events_gets_none(
-    system: System, entry: Entry, cluster: Cluster, faults: Faults, writing: Writing, waiting: Waiting, within: Within
+    system: System, entry: Entry, cluster: Cluster, faults: Faults, writing: Writing, waiting: Waiting, judge: Judge
 ) -> None:
     faults.require_steady()
     with writing.to(system.agent_pod()):
         with replicas.revised(faults, system, REVISIONS[entry.fault]) as pod:
             writing.write_bad()
             waiting.through(entry.lasts_s, f"{pod.name} to be of no use")
-        within("ended_s", f"{pod.name} to end", partial(replicas.require_gone, cluster, pod))
+        judge.within("ended_s", f"{pod.name} to end", partial(replicas.require_gone, cluster, pod))
     writing.require_all_applied_in_time()
 
 
@@ -167,7 +167,7 @@ def test_a_replica_that_is_told_to_end_while_it_retries_lets_go(
     journal: Journal,
     writing: Writing,
     waiting: Waiting,
-    within: Within,
+    judge: Judge,
 ) -> None:
     faults.require_steady()
     with scaled(cluster, journal, system.agent, 2, waiting, SCALED_S):
@@ -176,5 +176,5 @@ def test_a_replica_that_is_told_to_end_while_it_retries_lets_go(
             writing.write_bad()
             waiting.through(entry.lasts_s, "deliveries to be tried again")
             cluster.delete_pod(unfit.namespace, unfit.name)
-            within("ended_s", f"{unfit.name} to end", partial(replicas.require_gone, cluster, unfit))
+            judge.within("ended_s", f"{unfit.name} to end", partial(replicas.require_gone, cluster, unfit))
         writing.require_all_applied_in_time()

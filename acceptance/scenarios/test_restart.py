@@ -21,9 +21,10 @@ from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError, UnmetError, expect
 from acceptance.harness.faults.journal import Journal
 from acceptance.harness.faults.restart import replaced
-from acceptance.harness.plugin import Bound, Judge, Within, breaking
+from acceptance.harness.plugin import breaking
 from acceptance.harness.probes.api import Api
 from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import most
 from acceptance.harness.suite.run import Run
 
@@ -124,22 +125,20 @@ def test_events_take_effect_exactly_once(
     topic: Topic,
     published: Published,
     restarted_s: float,
-    bound: Bound,
     judge: Judge,
-    within: Within,
 ) -> None:
     if published.late:
         raise published.late
     judge(most("applied_s", published.applied_s), most("restarted_s", restarted_s))
     keys, events = published.keys, published.events
     # Once more to somebody who cannot remember: nothing of it may take effect, and all behind it still has to.
-    record = topic.find(next(iter(events)), published.offsets, bound("applied_s"))
+    record = topic.find(next(iter(events)), published.offsets, judge.bound("applied_s"))
     expect(record, f"the first event in {contract.TOPIC}", "no such record")
     assert record
     topic.write([Record(record["value"].encode(), record["key"].encode(), partition=record["partition"])])
     events[publish(agent, keys[0], EVENTS)] = keys[0]
     behind = partial(published.require_applied, EVENTS + 1)
-    within("applied_s", "the event behind one that came again to be applied", behind)
+    judge.within("applied_s", "the event behind one that came again to be applied", behind)
 
     rows = database.rows("SELECT event_id, key FROM effects WHERE key = ANY($1)", keys)
     effects = Counter((row["event_id"], row["key"]) for row in rows)

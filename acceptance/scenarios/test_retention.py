@@ -16,9 +16,9 @@ from acceptance.agent.system import System
 from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults.faults import Faults
-from acceptance.harness.plugin import Judge, Within
 from acceptance.harness.probes.api import Api
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import count, most
 from acceptance.harness.waiting import Waiting
 
@@ -46,7 +46,6 @@ def test_an_old_id_is_kept_as_long_as_kafka_has_it_and_deleted_then(
     account: Account,
     waiting: Waiting,
     judge: Judge,
-    within: Within,
 ) -> None:
     ids, given_up = [uuid4().hex for _ in range(EVENTS)], uuid4().hex
     everything = [*ids, given_up]
@@ -69,7 +68,7 @@ def test_an_old_id_is_kept_as_long_as_kafka_has_it_and_deleted_then(
         for one in (topic, dead_letters):
             Broker(faults, broker, system.brokers(), one).run(EMPTY, *one.offsets())
         gone = [partial(require, database, LETTERS, given_up, 0), partial(require, database, KNOWN, everything, 0)]
-        within("deleted_s", "rows whose records are gone to be deleted", lambda: [one() for one in gone])
+        judge.within("deleted_s", "rows whose records are gone to be deleted", lambda: [one() for one in gone])
     judge(count("applied_twice", account.twice()))
 
 

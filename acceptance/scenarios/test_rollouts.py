@@ -8,8 +8,8 @@ from acceptance.agent.system import System
 from acceptance.harness.errors import expect
 from acceptance.harness.faults.faults import Faults
 from acceptance.harness.faults.restart import rolled
-from acceptance.harness.plugin import Judge, Within
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import count, most, slowest, took, without_endpoint
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.load import Load, Stream, described, failed
@@ -29,7 +29,6 @@ def test_a_rollout_under_load_fails_no_request_and_loses_no_event(
     account: Account,
     waiting: Waiting,
     judge: Judge,
-    within: Within,
 ) -> None:
     old = system.agent_pod()
     requests = streams(system.agent_url(), account.key)
@@ -41,7 +40,7 @@ def test_a_rollout_under_load_fails_no_request_and_loses_no_event(
             seconds = rolled(faults, system.agent, ROLLED_OUT_S)
             waiting.through(WARM_S, "the load to go on")
     published = load.acknowledged("publish kept") | load.acknowledged("publish new")
-    within("applied_s", "every published event to be applied", partial(account.require_applied, published))
+    judge.within("applied_s", "every published event to be applied", partial(account.require_applied, published))
 
     answers = load.answers(*names)
     judge(count("requests", answers), count("failed_requests", failed(answers)), slowest("slowest_s", answers))

@@ -14,9 +14,9 @@ from acceptance.agent.system import System
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults.faults import Faults
 from acceptance.harness.faults.journal import Journal
-from acceptance.harness.plugin import Bound, Judge
 from acceptance.harness.probes.api import Api
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import most, recovered, share, took
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.observers import sampling
@@ -38,15 +38,18 @@ def test_a_sidecar_that_hangs_is_named_and_all_recovers(
     faults: Faults,
     watched: Timeline,
     waiting: Waiting,
-    bound: Bound,
     judge: Judge,
 ) -> None:
     with faults.frozen(system.sidecar, watched, entry.lasts_s) as fault:
         noticed = waiting.until(
-            "/ready to name dapr", partial(named, watched, "dapr", fault.at, "no answer within"), bound("noticed_s")
+            "/ready to name dapr",
+            partial(named, watched, "dapr", fault.at, "no answer within"),
+            judge.bound("noticed_s"),
         )
-    waiting.until("/ready to be green", partial(watched.first, "ready", "200", fault.undone), bound("ready_again_s"))
-    first_event = system.publish_and_wait(agent, bound("first_event_s"))
+    waiting.until(
+        "/ready to be green", partial(watched.first, "ready", "200", fault.undone), judge.bound("ready_again_s")
+    )
+    first_event = system.publish_and_wait(agent, judge.bound("first_event_s"))
     judge(share("unhealthy_percent", watched, "health", fault.at, other_than="200"))
     judge(took("noticed_s", fault.at, noticed), recovered(watched, fault.undone, fault.undone))
     judge(most("first_event_s", first_event))
@@ -61,19 +64,20 @@ def test_a_sidecar_without_a_component_is_named_and_all_recovers(
     journal: Journal,
     watched: Timeline,
     waiting: Waiting,
-    bound: Bound,
     judge: Judge,
 ) -> None:
     with deleted(system, journal, entry.target, watched) as (gone, restore):
         noticed = waiting.until(
-            "/ready to name it", partial(named, watched, "dapr", gone, entry.target), bound("noticed_s")
+            "/ready to name it", partial(named, watched, "dapr", gone, entry.target), judge.bound("noticed_s")
         )
         with replace(faults, require_steady=lambda: None).killed_in_place(system.sidecar, watched) as fault:
             for missing in LOADED[entry.target]:
                 waiting.until(f"/ready to name {missing}", partial(named, watched, "dapr", fault.at, missing), 15)
             back = restore()
-            waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), bound("ready_again_s"))
-            first_event = system.publish_and_wait(agent, bound("first_event_s"))
+            waiting.until(
+                "/ready to be green", partial(watched.first, "ready", "200", back), judge.bound("ready_again_s")
+            )
+            first_event = system.publish_and_wait(agent, judge.bound("first_event_s"))
             judge(recovered(watched, back, back), most("first_event_s", first_event))
             judge(took("noticed_s", gone, noticed))
             judge(share("unhealthy_percent", watched, "health", gone, other_than="200"))
@@ -89,7 +93,6 @@ def test_what_is_missing_for_good_takes_nothing_from_what_works(
     journal: Journal,
     watched: Timeline,
     waiting: Waiting,
-    bound: Bound,
     judge: Judge,
 ) -> None:
     key = f"acceptance-{uuid4()}"
@@ -109,9 +112,9 @@ def test_what_is_missing_for_good_takes_nothing_from_what_works(
         judge(share("invocation_away_percent", watched, "invocation", gone, other_than="200"))
         judge(share("unhealthy_percent", watched, "health", gone, other_than="200"))
         back = restore()
-        waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), bound("ready_again_s"))
+        waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), judge.bound("ready_again_s"))
         judge(took("ready_again_s", back, watched.first("ready", "200", back)))
-        judge(most("first_event_s", system.publish_and_wait(agent, bound("first_event_s"))))
+        judge(most("first_event_s", system.publish_and_wait(agent, judge.bound("first_event_s"))))
     agent.json("DELETE", f"/state/{key}")
 
 

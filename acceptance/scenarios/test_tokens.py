@@ -17,9 +17,9 @@ from acceptance.harness.faults.faults import Faults
 from acceptance.harness.faults.journal import Journal
 from acceptance.harness.faults.restart import until_new
 from acceptance.harness.kube.workload import find
-from acceptance.harness.plugin import Bound, Judge, Within
 from acceptance.harness.probes.api import Api, reached, shorten
 from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.masking import Masking
 from acceptance.harness.suite.numbers import most, took
 from acceptance.harness.suite.run import Run
@@ -40,14 +40,12 @@ def test_all_goes_on_beside_sidecars_that_ask_for_a_token(
     journal: Journal,
     waiting: Waiting,
     run: Run,
-    bound: Bound,
     judge: Judge,
-    within: Within,
 ) -> None:
     faults.require_steady()
     with asking(system, journal, run.masking) as token:
         started = time.monotonic()
-        roll_out(system, bound("rolled_out_s"))
+        roll_out(system, judge.bound("rolled_out_s"))
         judge(took("rolled_out_s", started, time.monotonic()))
 
         for one in (sidecar, caller_sidecar):
@@ -55,7 +53,7 @@ def test_all_goes_on_beside_sidecars_that_ask_for_a_token(
             ask = partial(one.call, "GET", "/v1.0/metadata", headers={CREDENTIAL: ""})
             answer = waiting.until("a sidecar to answer", ask, FORWARDED_S)
             expect(answer.status_code == UNAUTHORIZED, "a call without the token to be refused", shorten(answer))
-        within("reached_s", "/invoke/health to be answered", partial(reached, caller, "/invoke/health"))
+        judge.within("reached_s", "/invoke/health to be answered", partial(reached, caller, "/invoke/health"))
         health = caller_sidecar.json("GET", INVOKE, headers={CREDENTIAL: token})
         expect(health.get("service") == contract.AGENT, f"the answer of {contract.AGENT}", health)
         key, value = f"acceptance-{uuid4()}", {"behind": "a token"}
@@ -64,7 +62,7 @@ def test_all_goes_on_beside_sidecars_that_ask_for_a_token(
         expect(read["value"] == value, f"what the caller saved: {value}", read)
         agent.json("DELETE", f"/state/{key}")
         agent.json("GET", f"/state/{key}", status=404)
-        judge(most("applied_s", system.publish_and_wait(agent, bound("applied_s"))))
+        judge(most("applied_s", system.publish_and_wait(agent, judge.bound("applied_s"))))
 
 
 @contextmanager

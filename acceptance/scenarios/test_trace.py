@@ -14,9 +14,9 @@ from acceptance.agent.schema import Schema
 from acceptance.agent.system import System
 from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError, UnmetError
-from acceptance.harness.plugin import Bound, Judge, Within
 from acceptance.harness.probes.api import Api, reached
 from acceptance.harness.suite.catalogue import proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import count
 from acceptance.harness.waiting import Waiting
 
@@ -43,12 +43,10 @@ def test_one_trace_reaches_the_topic_the_log_and_the_dead_letter(
     dead_letters: Topic,
     waiting: Waiting,
     trace_id: str,
-    bound: Bound,
     judge: Judge,
-    within: Within,
 ) -> None:
     system.until_steady(agent)
-    within("reached_s", "/invoke/health to be answered", partial(reached, caller, "/invoke/health"))
+    judge.within("reached_s", "/invoke/health to be answered", partial(reached, caller, "/invoke/health"))
     ends, letters = topic.offsets(), dead_letters.offsets()
     headers = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01", "tracestate": STATE}
     at_once, queued, given_up = uuid4().hex, uuid4().hex, uuid4().hex
@@ -57,14 +55,14 @@ def test_one_trace_reaches_the_topic_the_log_and_the_dead_letter(
         for event_id, (prefer, status) in asked.items():
             named = headers | {"Idempotency-Key": event_id, "Prefer": prefer}
             caller.json("POST", "/invoke/publish", status, json={"message": "traced"}, headers=named)
-        within("recorded_s", "the last to be given up", partial(in_table, database, given_up))
+        judge.within("recorded_s", "the last to be given up", partial(in_table, database, given_up))
 
     places: dict[str, Callable[[], Found]] = {
-        "the dead letter": partial(envelope, dead_letters, given_up, letters, bound("recorded_s"))
+        "the dead letter": partial(envelope, dead_letters, given_up, letters, judge.bound("recorded_s"))
     }
     for event_id in asked:
         line = partial(logged, system, event_id)
-        places[f"the record of {event_id}"] = partial(envelope, topic, event_id, ends, bound("recorded_s"))
+        places[f"the record of {event_id}"] = partial(envelope, topic, event_id, ends, judge.bound("recorded_s"))
         places[f"the log of {event_id}"] = partial(waiting.until, f"a line of {event_id}", line, LOGGED_S)
     others = {place: told for place, find in places.items() if not is_traced(told := find(), trace_id)}
     judge(count("places", places), count("of_another_trace", others.items()))

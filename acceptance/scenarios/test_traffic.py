@@ -11,9 +11,9 @@ from acceptance.agent.system import System
 from acceptance.harness.errors import EnvironmentNotReadyError, expect
 from acceptance.harness.faults.faults import Faults
 from acceptance.harness.kube.cluster import Cluster
-from acceptance.harness.plugin import Bound, Judge, Within
 from acceptance.harness.probes.api import Api
 from acceptance.harness.suite.catalogue import Entry, proves
+from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import count, most, recovered, slowest
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.load import Load, Stream, unexplained
@@ -40,9 +40,7 @@ def test_requests_are_answered_in_time_and_no_event_is_lost_while_a_backend_is_a
     load: Load,
     account: Account,
     waiting: Waiting,
-    bound: Bound,
     judge: Judge,
-    within: Within,
 ) -> None:
     pod = system.agent_pod()
     inject = faults.killed if entry.fault == "killed" else faults.frozen
@@ -59,10 +57,10 @@ def test_requests_are_answered_in_time_and_no_event_is_lost_while_a_backend_is_a
         answering = partial(watched.first, entry.target, "answers", fault.undone)
         back = waiting.until(f"{entry.target} to answer", answering, BACK_S)
         waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), BACK_S)
-        first_event = system.publish_and_wait(agent, bound("first_event_s"))
+        first_event = system.publish_and_wait(agent, judge.bound("first_event_s"))
         waiting.until("an event to be published again", partial(watched.first, "publish", "200", back), BACK_S)
     applied = partial(account.require_applied, load.acknowledged("publish"))
-    within("applied_s", "every published event to be applied", applied)
+    judge.within("applied_s", "every published event to be applied", applied)
 
     answers = load.answers("publish", "query", "state")
     judge(count("unexplained", unexplained(answers, contract.DEPENDENCIES[entry.target])), slowest("answer_s", answers))

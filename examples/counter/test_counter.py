@@ -13,7 +13,6 @@ from acceptance.harness.toolkit import (
     Reach,
     Target,
     Timeline,
-    Within,
     expect,
     proves,
     require_ready,
@@ -36,8 +35,8 @@ def counter(reach: Reach) -> Api:
 
 
 @proves("counter-1-health")
-def test_it_is_there(cluster: Cluster, counter: Api, within: Within, judge: Judge) -> None:
-    within("ready_s", "the counter to be ready", partial(require_ready, cluster, COUNTER.namespace, COUNTER.name))
+def test_it_is_there(cluster: Cluster, counter: Api, judge: Judge) -> None:
+    judge.within("ready_s", "the counter to be ready", partial(require_ready, cluster, COUNTER.namespace, COUNTER.name))
     answer = counter.call("GET", "/health")
     expect(answer.status_code == 200, "GET /health to answer 200", answer)
     judge(slowest("answer_s", [answer]))
@@ -59,7 +58,7 @@ def test_what_it_does_not_know_is_not_there(counter: Api, judge: Judge) -> None:
 
 
 @proves("counter-4-killed")
-def test_it_is_back_with_its_number(counter: Api, faults: Faults, timeline: Timeline, within: Within) -> None:
+def test_it_is_back_with_its_number(counter: Api, faults: Faults, timeline: Timeline, judge: Judge) -> None:
     number = counter.call("POST", "/count").text
 
     def back() -> None:
@@ -68,4 +67,4 @@ def test_it_is_back_with_its_number(counter: Api, faults: Faults, timeline: Time
             raise NotYetError(f"it says {now}, and said {number}")
 
     with faults.killed_in_place(COUNTER, timeline):
-        within("back_s", f"the counter to say {number} again", back)
+        judge.within("back_s", f"the counter to say {number} again", back)

@@ -124,7 +124,7 @@ NAMES = {
     "held": {"agent_mib", "sidecar_mib"},
 }
 """Of those that are not told for which bound."""
-JUDGES_BY = {"within": "took", "growing": "grown"}
+JUDGES_BY = {"judge.within": "took", "growing": "grown"}
 """What waits, or encloses, and judges by one of them."""
 
 
