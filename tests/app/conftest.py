@@ -18,6 +18,19 @@ from tests.app.gate import Gate
 from tests.app.postgres import PASSWORD, PostgresServer
 from tests.app.sidecar import StandInSidecar
 
+BRIEF = {
+    "sidecar_timeout_seconds": 4.0,
+    "database_timeout_seconds": 4.0,
+    "check_timeout_seconds": 3.0,
+    "key_lookup_timeout_seconds": 1.5,
+}
+PATIENT = dict.fromkeys(BRIEF, 20.0)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker."""
+    config.addinivalue_line("markers", "brief: something hangs, and the agent gives up soon")
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
@@ -71,26 +84,35 @@ async def gate(postgres: PostgresServer) -> AsyncIterator[Gate]:
 
 
 @pytest.fixture
-async def settings(postgres: PostgresServer, sidecar: StandInSidecar, broker: StandInBroker) -> Settings:
-    """Settings of an agent that finds no events of an earlier test, its times cut as far as a busy machine allows."""
+async def emptied(postgres: PostgresServer) -> PostgresServer:
+    """PostgreSQL, without an event of an earlier test that is still to be sent."""
     connection = await connected(postgres)
     # of a test that failed: they would hold what is dropped
     await connection.execute(END_SESSIONS)
     await connection.execute("DROP TABLE IF EXISTS outbox, dead_letters")
     await connection.close()
+    return postgres
+
+
+@pytest.fixture
+async def settings(
+    request: pytest.FixtureRequest, emptied: PostgresServer, sidecar: StandInSidecar, broker: StandInBroker
+) -> Settings:
+    """Settings of an agent that finds no events of an earlier test.
+
+    It takes no busy machine for a backend that is away. In a test that is marked as `brief` something hangs: there it
+    gives up as soon as a busy machine allows.
+    """
     return Settings(
         app_api_token=SecretStr(APP_TOKEN),
         dapr_http_port=sidecar.port,
         postgres_host="127.0.0.1",
-        postgres_port=postgres.port,
+        postgres_port=emptied.port,
         postgres_user="postgres",
         postgres_password=SecretStr(PASSWORD),
         postgres_database="postgres",
         kafka_brokers=f"127.0.0.1:{broker.port}",
-        sidecar_timeout_seconds=4.0,
-        database_timeout_seconds=4.0,
         check_period_seconds=0.1,
-        check_timeout_seconds=3.0,
         events_period_seconds=0.1,
         silent_seconds=4.0,
         refused_seconds=0.5,
@@ -99,9 +121,8 @@ async def settings(postgres: PostgresServer, sidecar: StandInSidecar, broker: St
         subscribing_seconds=0.6,
         backend_retry_seconds=0.1,
         sidecar_grace_seconds=0.5,
-        key_lookup_timeout_seconds=1.5,
         outbox_poll_seconds=0.1,
-    )
+    ).model_copy(update=BRIEF if request.node.get_closest_marker("brief") else PATIENT)
 
 
 @pytest.fixture

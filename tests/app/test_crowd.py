@@ -22,7 +22,7 @@ CLIENTS = 2000
 def url(postgres: PostgresServer, tmp_path: Path) -> Iterator[str]:
     """Where an agent listens that runs as in its container, and has a database alone."""
     database = {"POSTGRES_PORT": str(postgres.port), "POSTGRES_PASSWORD": PASSWORD}
-    late = {"CHECK_TIMEOUT_SECONDS": f"{in_time(1):g}"}
+    late = {"CHECK_TIMEOUT_SECONDS": f"{in_time(2):g}"}
     with served(tmp_path, **(ENVIRONMENT | database | late), DAPR_HTTP_PORT="1") as agent:
         yield f"http://127.0.0.1:{agent.port}"
 

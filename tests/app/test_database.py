@@ -21,7 +21,7 @@ from tests.app.gate import Gate
 from tests.app.postgres import PostgresServer
 from tests.app.waiting import in_time, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
 
 INSERT = """

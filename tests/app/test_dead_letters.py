@@ -122,6 +122,7 @@ async def test_every_record_of_the_dead_letter_topic_is_recorded(
     assert (response.status_code, response.json()) == (200, {"status": "SUCCESS"})
 
 
+@pytest.mark.brief
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
 async def test_without_the_database_a_dead_letter_is_delivered_again(
     agent: httpx.AsyncClient, postgres: PostgresServer, how: str

@@ -19,7 +19,7 @@ from tests.app.sidecar import StandInSidecar
 from tests.app.test_outbox import queue, until_empty, until_failing_publish, until_published
 from tests.app.waiting import until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 READ_ONLY = "the server is read-only: every write would be refused"
 STANDBY = "the server is read-only and in recovery: every write would be refused"
 REFUSALS = (

@@ -1,12 +1,14 @@
 """The fast path of deliveries: taken by what daprd sends, and by nothing that the parser would read in another way."""
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from operator import le
 from time import monotonic
-from typing import cast
+from typing import ClassVar, cast
 
 import httptools
 import pytest
@@ -15,7 +17,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from uvicorn.server import ServerState
 
-from acceptance.agent.inputs.wire.answer import answers
+from acceptance.agent.inputs.wire.verdict import answers
 from app.consume.handler import Handler, Status
 from app.event.delivery import Delivery
 from app.routes.fast import Deliveries
@@ -24,7 +26,7 @@ from app.server.fast_path import FastPath
 from app.server.protocol import Protocol
 from app.sidecar.guard import Guard
 from tests.app.client import APP_TOKEN
-from tests.app.waiting import until
+from tests.app.waiting import in_time, until
 
 pytestmark = pytest.mark.anyio
 
@@ -164,19 +166,53 @@ async def served(
     config = uvicorn.Config(app, log_config=None, timeout_keep_alive=keep_alive)
     config.load()
     server_state = ServerState()
-    made = partial(Protocol, config, server_state, state)
+    made = partial(Noting, config, server_state, state)
     async with await asyncio.get_running_loop().create_server(made, "127.0.0.1", 0) as server:
         yield server.sockets[0].getsockname()[1], cast("set[Protocol]", server_state.connections)
 
 
-async def said(port: int, *pieces: bytes) -> list[tuple[int, bytes]]:
-    """Status and body of each answer to these bytes, until the connection is closed."""
+class Noting(Protocol):
+    """A connection that knows how much has come."""
+
+    last: ClassVar["Noting | None"] = None
+    received = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Note what has come, and take it."""
+        Noting.last = self
+        self.received += len(data)
+        super().data_received(data)
+
+
+async def received() -> float:
+    """How many bytes have come over the last connection; over one that is closed no more will."""
+    if not Noting.last:
+        return 0
+    return math.inf if Noting.last.transport.is_closing() else Noting.last.received
+
+
+async def is_done() -> bool:
+    """Whether all that has come over it is answered."""
+    return not Noting.last or (not Noting.last.tasks and Noting.last._is_answered)  # noqa: SLF001 -- as the server sees it
+
+
+async def said(port: int, *pieces: bytes, waits: bool = False) -> list[tuple[int, bytes]]:
+    """Status and body of each answer to these bytes, until the connection is closed.
+
+    A piece is sent when those before have come, and where somebody waits for answers, when there are these too.
+    """
+    Noting.last, sent = None, 0
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for piece in pieces:
         writer.write(piece)
         await writer.drain()
-        await asyncio.sleep(0.05)
-    async with asyncio.timeout(10):
+        sent += len(piece)
+        await until("it to come", received, partial(le, sent), 2)
+        if waits:
+            await until("it to be answered", is_done, bool, 2)
+        else:
+            await asyncio.sleep(0.05)
+    async with asyncio.timeout(in_time(10)):
         got = await reader.read()
     writer.close()
     await writer.wait_closed()
@@ -214,7 +250,7 @@ SUCCESS, ROUTE, OK = (200, b'{"status":"SUCCESS"}'), (200, b'{"status":"by the r
 )
 async def test_a_connection_may_take_both_ways(pieces: list[bytes], seen: list[tuple[int, bytes]]) -> None:
     async with served(applied) as (port, _):
-        assert await said(port, *pieces) == seen
+        assert await said(port, *pieces, waits=True) == seen
 
 
 async def test_what_comes_during_a_delivery_is_answered_after_it() -> None:
@@ -230,9 +266,7 @@ async def test_a_server_that_ends_answers_what_it_is_at() -> None:
     going_on = asyncio.Event()
     async with served(after(going_on, Status.SUCCESS)) as (port, connections):
         asked = asyncio.create_task(said(port, DELIVERY))
-        await asyncio.sleep(0.2)
-        (connection,) = connections
-        assert len(connection.tasks) == 1, "the server would not wait for it"
+        (connection,) = await until("the server to wait for it", partial(at_work, connections), bool, 2)
         connection.shutdown()
         going_on.set()
         assert await asked == [SUCCESS]
@@ -241,6 +275,10 @@ async def test_a_server_that_ends_answers_what_it_is_at() -> None:
 async def test_a_pod_that_is_to_end_says_so() -> None:
     async with served(applied, draining=True) as (port, _):
         assert await said(port, DELIVERY, DELIVERY) == [SUCCESS]
+
+
+async def at_work(connections: set[Protocol]) -> list[Protocol]:
+    return [one for one in connections if one.tasks]
 
 
 async def left(connections: set[Protocol]) -> int:
@@ -269,4 +307,4 @@ async def test_an_idle_connection_is_closed_some_time_after_a_delivery() -> None
     async with served(applied, keep_alive=1) as (port, _):
         started = monotonic()
         assert await said(port, *[DELIVERY] * 30) == [SUCCESS] * 30
-        assert 2.4 < monotonic() - started < 4, "30 deliveries, one each 50 ms, and then 1 s of nothing"
+        assert 2.4 < monotonic() - started < in_time(4), "30 deliveries, one each 50 ms, and then 1 s of nothing"

@@ -37,11 +37,11 @@ QUEUED = "SELECT key, data::text, digest, bytes, traceparent, tracestate FROM ou
 
 @pytest.fixture
 async def client(
-    postgres: PostgresServer, sidecar: StandInSidecar, broker: StandInBroker, tmp_path: Path
+    emptied: PostgresServer, sidecar: StandInSidecar, broker: StandInBroker, tmp_path: Path
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of an agent that runs as in its container, with few places, once it can publish."""
     settings = {
-        "POSTGRES_PORT": str(postgres.port),
+        "POSTGRES_PORT": str(emptied.port),
         "POSTGRES_PASSWORD": PASSWORD,
         "DAPR_HTTP_PORT": str(sidecar.port),
         "KAFKA_BROKERS": f"127.0.0.1:{broker.port}",

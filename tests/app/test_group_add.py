@@ -14,7 +14,7 @@ from app.outbox import store
 from app.outbox.group_add import GroupAdd
 from tests.app.counted import counted
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 
 REFUSE = """
 CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '22000'; END $$

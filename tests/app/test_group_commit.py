@@ -23,7 +23,7 @@ from tests.app.client import cloud_event
 from tests.app.counted import counted
 from tests.app.postgres import PostgresServer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 
 SOURCES = ("fastapi-dapr-agent", "orders", "bills")
 PROCESSED = """

@@ -14,7 +14,7 @@ from app.sidecar.api import RefusedError, Sidecar
 from tests.app.sidecar import StandInSidecar
 from tests.app.waiting import in_time, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 SINGLE, BULK = "publish/kafka-pubsub", "publish/bulk/kafka-pubsub"
 
 

@@ -21,7 +21,7 @@ from tests.app.postgres import PostgresServer
 from tests.app.sidecar import StandInSidecar
 from tests.app.waiting import SLOWER, in_time, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 
 
 class World(NamedTuple):

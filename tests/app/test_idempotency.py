@@ -16,7 +16,7 @@ from tests.app.postgres import PostgresServer
 from tests.app.sidecar import StandInSidecar
 from tests.app.waiting import in_time
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 
 EVENT: dict[str, Any] = {"message": "m", "metadata": {"key": "k", "amount": 1.5, "more": {"b": [1, None], "a": "ü"}}}
 OTHER = {"message": "m", "metadata": {"key": "k", "amount": 2.5}}

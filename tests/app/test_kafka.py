@@ -10,7 +10,7 @@ from app.kafka.connection import Kafka
 from tests.app.broker import StandInBroker
 from tests.app.waiting import in_time
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 
 
 async def test_a_question_that_is_given_up_leaves_no_connection_open(broker: StandInBroker) -> None:

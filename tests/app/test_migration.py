@@ -24,7 +24,7 @@ from tests.app.postgres import PostgresServer
 from tests.app.sidecar import StandInSidecar
 from tests.app.waiting import in_time
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 
 COLUMNS = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
 APPLIED = "INSERT INTO processed_events (id, key, message, metadata, digest) VALUES ($1, '', '', '{}', '')"

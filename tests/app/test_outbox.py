@@ -26,7 +26,7 @@ from tests.app.sidecar import StandInSidecar
 from tests.app.test_subscribe import CONSTRAINT
 from tests.app.waiting import in_time, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 
 ASYNC = {"Prefer": "respond-async"}
 

@@ -18,7 +18,7 @@ from tests.app.sidecar import StandInSidecar
 from tests.app.test_outbox import until_published
 from tests.app.waiting import until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 
 PARTITION = Partition("agent-events", 3)
 LETTERS = Partition("agent-events-dead-letters", 0)

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from acceptance.agent.inputs.forgery import Way
-from acceptance.agent.inputs.wire.answer import answers
+from acceptance.agent.inputs.wire.verdict import answers
 from acceptance.in_cluster import forge
 from app.server.protocol import Protocol
 from tests.app.served import Served, served

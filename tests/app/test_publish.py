@@ -13,7 +13,7 @@ from tests.app.client import assert_problem, deliver, until_failing
 from tests.app.sidecar import StandInSidecar
 from tests.app.waiting import in_time, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 
 DEEP: list[Any] = []
 for _ in range(70):

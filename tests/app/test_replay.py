@@ -24,7 +24,7 @@ from tests.app.sidecar import StandInSidecar, as_delivered
 from tests.app.test_subscribe import CONSTRAINT
 from tests.app.waiting import until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 
 
 async def sent_again(settings: Settings, *arguments: str) -> list[str]:

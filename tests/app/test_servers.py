@@ -19,7 +19,7 @@ from tests.app.postgres import PostgresServer
 from tests.app.sidecar import StandInSidecar
 from tests.app.test_outbox import queue, until_empty, until_published
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 PLAIN = "agent"
 SESSIONS = 3
 """Fewer than the agent's connections."""

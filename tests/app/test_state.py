@@ -12,7 +12,7 @@ from tests.app.client import assert_problem
 from tests.app.sidecar import StandInSidecar
 from tests.app.waiting import in_time
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 
 VALUES: list[Any] = [None, True, 0, -0.5, 2**53, 1e300, "", "ü\0\u2028<&>", [], {}, {"a": [1, {"b": None}]}]
 KEYS = [

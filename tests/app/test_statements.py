@@ -17,7 +17,7 @@ from app.statements import STATEMENTS
 from tests.app.client import assert_problem, cloud_event, deliver, running, until_failing, until_ready
 from tests.app.waiting import until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 
 TABLES = ["processed_events", "effects", "totals", "failed_events", "outbox", "dead_letters"]
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")

@@ -248,6 +248,7 @@ async def test_a_dead_letter_that_cannot_be_published_is_tried_again(
     assert len(sidecar.published) == 1
 
 
+@pytest.mark.brief
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
 async def test_without_the_database_events_are_retried_and_applied_later(
     agent: httpx.AsyncClient, sidecar: StandInSidecar, postgres: PostgresServer, how: str

@@ -35,7 +35,7 @@ from tests.app.test_outbox import queue, until_empty, until_published
 from tests.app.test_retention import EVENTS, LETTERS, left, log, look, pass_a_minute
 from tests.app.waiting import in_time, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 CONTENT = {"message": "m", "metadata": {"key": "k", "amount": 12}}
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 
-from acceptance.agent.inputs import route
+from acceptance.agent.inputs.request import routes_of
 from app.config import Settings
 from app.main import create_app
 
@@ -16,4 +16,4 @@ DOCUMENT = create_app(
         kafka_brokers="b:1",
     )
 ).openapi()
-ROUTES = route.routes(DOCUMENT)
+ROUTES = routes_of(DOCUMENT)

@@ -6,8 +6,7 @@ from typing import Any
 import httpx
 import schemathesis
 
-from acceptance.agent.inputs.request import Request
-from acceptance.agent.inputs.route import CLOUD_EVENTS, header_value
+from acceptance.agent.inputs.request import CLOUD_EVENTS, Request, header_value
 
 BASE = "http://agent"
 

@@ -6,8 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from acceptance.agent.inputs.bad_input import BODIES, HEADERS, TEXTS, VALUES
-from acceptance.agent.inputs.request import Request
-from acceptance.agent.inputs.route import Route, header_value
+from acceptance.agent.inputs.request import Request, Route, header_value
 
 LARGEST = 2**53
 beyond = st.integers(min_value=LARGEST + 1) | st.integers(max_value=-LARGEST - 1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 from acceptance.agent.inputs import bad_input
-from acceptance.agent.inputs.refusals import is_refused
+from acceptance.agent.inputs.bad_input import is_refused
 from acceptance.agent.inputs.request import Request
 from tests.app.fuzz import strategies
 from tests.app.fuzz.agent import FuzzedAgent

@@ -3,7 +3,7 @@
 from fnmatch import fnmatchcase
 
 from acceptance.agent.inputs import bad_input
-from acceptance.agent.inputs.refusals import REFUSED, is_refused
+from acceptance.agent.inputs.bad_input import REFUSED, is_refused
 from tests.app.fuzz.document import ROUTES
 
 CASES = [*bad_input.cases(ROUTES)]
