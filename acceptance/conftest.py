@@ -8,7 +8,7 @@ from functools import partial
 import httpx
 import pytest
 
-from acceptance.agent import contract, options, tokens
+from acceptance.agent import contract, dapr, options
 from acceptance.agent.components import PostgresClient
 from acceptance.agent.database import Database
 from acceptance.agent.deployment import deployed
@@ -26,12 +26,11 @@ from acceptance.harness.kube.objects import Target
 from acceptance.harness.kube.port_forward import PortForward
 from acceptance.harness.plugin import ended_unless_ready, uncaptured
 from acceptance.harness.probes.api import Api
-from acceptance.harness.probes.counter import Counter
-from acceptance.harness.probes.reach import Reach
+from acceptance.harness.probes.reach import Counter, Reach
 from acceptance.harness.probes.toolbox import Toolbox
+from acceptance.harness.suite.artifacts import Commands, commands
 from acceptance.harness.suite.catalogue import Entry
 from acceptance.harness.suite.environment import Environment
-from acceptance.harness.suite.evidence import Commands, commands
 from acceptance.harness.suite.explanation import Diagnosis
 from acceptance.harness.suite.run import Run
 from acceptance.harness.waiting import Waiting
@@ -145,13 +144,13 @@ def toolbox(system: System, run: Run, journal: Journal) -> Iterator[Toolbox]:
 @pytest.fixture(scope="session")
 def app_token(system: System, run: Run) -> str:
     """What the agent's sidecar shows the agent; empty where there is none."""
-    return tokens.read(system, run.masking, system.names.secrets.app_token)
+    return dapr.read_token(system, run.masking, system.names.secrets.app_token)
 
 
 @pytest.fixture(scope="session")
 def credentials(system: System, run: Run) -> dict[str, str]:
     """Headers of a call to a sidecar's API: its token, where it asks for one."""
-    token = tokens.read(system, run.masking, system.names.secrets.api_token)
+    token = dapr.read_token(system, run.masking, system.names.secrets.api_token)
     return {CREDENTIAL: token} if token else {}
 
 

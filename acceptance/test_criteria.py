@@ -1,13 +1,13 @@
 """The nine validation criteria, each proven by its effect."""
 
 import time
+from collections.abc import Callable
 from functools import partial
 from uuid import uuid4
 
 from acceptance.agent import contract
-from acceptance.agent.control_plane import REQUIRED, absent
+from acceptance.agent.dapr import REQUIRED, absent_of_control_plane, first_answer
 from acceptance.agent.database import Database
-from acceptance.agent.plaintext import first_answer
 from acceptance.agent.schema import Schema
 from acceptance.agent.system import System
 from acceptance.agent.topic import Topic
@@ -16,7 +16,7 @@ from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.kube.port_forward import PortForward
 from acceptance.harness.kube.workload import find, require_ready
 from acceptance.harness.probes.api import Api, reached, shorten
-from acceptance.harness.probes.counter import Counter
+from acceptance.harness.probes.reach import Counter
 from acceptance.harness.suite.catalogue import proves
 from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import most, slowest, took
@@ -25,6 +25,7 @@ TABLES = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'p
 STATE_CALLS = "dapr_component_state_count"
 PUBLISHES = "dapr_component_pubsub_egress_count"
 READS = 40
+ROWS = f"SELECT count(*) FROM {contract.STATE_TABLE} WHERE key = $1"  # noqa: S608 -- a name from the contract
 
 
 @proves("criterion-1-control-plane")
@@ -32,7 +33,7 @@ def test_dapr_system_pods_run(system: System, cluster: Cluster, judge: Judge) ->
     wanted = {workload.name: workload.desired for workload in cluster.workloads(system.names.dapr_namespace)}
     sidecars = [one for pod in cluster.pods(system.namespace) for one in pod.containers.values() if one.name == "daprd"]
     for arguments in {one.arguments for one in sidecars} or {()}:
-        gone = ", ".join(absent(wanted, arguments))
+        gone = ", ".join(absent_of_control_plane(wanted, arguments))
         expect(not gone, f"{gone} in dapr-system", f"workloads: {', '.join(sorted(wanted)) or 'none'}")
     for name in sorted(one for one, desired in wanted.items() if desired or one in REQUIRED):
         ready = partial(require_ready, cluster, system.names.dapr_namespace, name)
@@ -121,21 +122,11 @@ def test_query_reports_what_postgresql_itself_reports(
 
 @proves("criterion-7-state")
 def test_state_is_saved_read_and_deleted_through_dapr(
-    system: System,
-    agent: Api,
-    database: Database,
-    sidecar_metrics: Api,
-    judge: Judge,
+    system: System, agent: Api, database: Database, sidecar_metrics: Api, judge: Judge
 ) -> None:
     key, value = f"acceptance-{uuid4()}", {"nested": [1, {"text": "Grüße"}], "none": None}
-    route = system.names.routes.state
-    row = f"{contract.AGENT}||{key}"
-    count = f"SELECT count(*) FROM {contract.STATE_TABLE} WHERE key = $1"  # noqa: S608 -- a name from the contract
-    labels = {"component": contract.STATESTORE, "success": "true"}
-    counted = {
-        one: Counter(lambda: [sidecar_metrics], STATE_CALLS, labels | {"operation": one})
-        for one in ("set", "get", "delete")
-    }
+    route, row = system.names.routes.state, f"{contract.AGENT}||{key}"
+    counted = {operation: state_calls(sidecar_metrics, operation) for operation in ("set", "get", "delete")}
     before = {name: counter.value() for name, counter in counted.items()}
 
     def require_answer(expected: object, method: str, path: str, status: int = 200, **content: object) -> None:
@@ -146,29 +137,34 @@ def test_state_is_saved_read_and_deleted_through_dapr(
 
     require_answer({"status": "saved", "key": key}, "POST", route, json={"key": key, "value": value})
     require_answer({"key": key, "value": value}, "GET", f"{route}/{key}")
-    expect(database.value(count, row) == 1, f"one row {row} in {contract.STATE_TABLE}", "none")
+    expect(database.value(ROWS, row) == 1, f"one row {row} in {contract.STATE_TABLE}", "none")
     require_answer({"status": "deleted", "key": key}, "DELETE", f"{route}/{key}")
     require_answer(None, "GET", f"{route}/{key}", status=404)
-    expect(database.value(count, row) == 0, f"no row {row} in {contract.STATE_TABLE}", "it is still there")
+    expect(database.value(ROWS, row) == 0, f"no row {row} in {contract.STATE_TABLE}", "it is still there")
     for name in ("set", "delete"):
         judge.within("counted_s", f"the sidecar to count the {name}", partial(counted[name].require, before[name] + 1))
+    require_counted(partial(require_answer, None, "GET", f"{route}/{key}", status=404), counted["get"], judge)
 
-    # readiness reads through the sidecar too, but not nearly as often
-    reads, started = counted["get"].value(), time.monotonic()
+
+def state_calls(metrics: Api, operation: str) -> Counter:
+    """How often a sidecar did something to the state store, and it went well."""
+    labels = {"component": contract.STATESTORE, "success": "true", "operation": operation}
+    return Counter(lambda: [metrics], STATE_CALLS, labels)
+
+
+def require_counted(read: Callable[[], None], reads: Counter, judge: Judge) -> None:
+    """Raise UnmetError unless the sidecar counts reads: /ready reads through it too, but not nearly as often."""
+    before, started = reads.value(), time.monotonic()
     for _ in range(READS):
-        require_answer(None, "GET", f"{route}/{key}", status=404)
+        read()
     lasted_s = time.monotonic() - started
     expect(lasted_s < READS / 4, f"{READS} reads in less than {READS / 4:g} s", f"{lasted_s:.1f} s")
-    judge.within("counted_s", f"the sidecar to count {READS} reads", partial(counted["get"].require, reads + READS))
+    judge.within("counted_s", f"the sidecar to count {READS} reads", partial(reads.require, before + READS))
 
 
 @proves("criterion-8-publish")
 def test_published_event_is_found_in_the_topic(
-    system: System,
-    agent: Api,
-    topic: Topic,
-    sidecar_metrics: Api,
-    judge: Judge,
+    system: System, agent: Api, topic: Topic, sidecar_metrics: Api, judge: Judge
 ) -> None:
     offsets = topic.offsets()
     labels = {"component": contract.PUBSUB, "topic": contract.TOPIC, "success": "true"}

@@ -11,8 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from acceptance.agent import contract
-from acceptance.agent.record import Record, cloud_event
-from acceptance.agent.topic import Topic
+from acceptance.agent.topic import Record, Topic, cloud_event
 from app.consume.effects import APPLY
 from benchmarks.contestant import APPLY_ONE
 from benchmarks.ledger import Ledger

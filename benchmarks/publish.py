@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from acceptance.agent.record import cloud_event
+from acceptance.agent.topic import cloud_event
 from acceptance.harness.errors import NotYetError
 from app.sidecar.api import BINARY, PUBSUB, TOPIC
 from benchmarks import contestant

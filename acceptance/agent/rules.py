@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from acceptance.agent import dapr_rules
+from acceptance.agent import contract
 from acceptance.agent.state import State
 from acceptance.agent.system import System
 from acceptance.harness.errors import HopelessError, NotYetError
@@ -10,6 +10,58 @@ from acceptance.harness.kube.workload import missing_in, require_admission, requ
 from acceptance.harness.probes.api import Api
 from acceptance.harness.suite.catalogue import Entry
 from acceptance.harness.suite.explanation import Finding
+
+
+def components(state: State) -> Iterator[Finding]:
+    """Components that do not exist or are not for the agent."""
+    existing = state.cluster.dapr_resources(state.system.namespace, "components")
+    for name in sorted({contract.PUBSUB, contract.STATESTORE} - state.under_fault):
+        look = f"kubectl -n {state.system.namespace} get component {name} -o yaml"
+        if name not in existing:
+            yield Finding(f"Component {name} does not exist", look)
+        elif contract.AGENT not in existing[name].get("scopes", [contract.AGENT]):
+            yield Finding(f"Component {name} is not scoped to {contract.AGENT}", look)
+
+
+def loading(state: State) -> Iterator[Finding]:
+    """Components that exist but that the sidecar runs without."""
+    loaded = {one["name"] for one in state.metadata.get("components", [])}
+    for name in sorted({contract.PUBSUB, contract.STATESTORE} - state.under_fault):
+        if state.metadata and name not in loaded:
+            yield Finding(
+                f"Component {name} exists but the sidecar has not loaded it",
+                f"kubectl -n {state.system.namespace} logs deploy/{state.system.agent.name} -c daprd",
+            )
+
+
+def subscription(state: State) -> Iterator[Finding]:
+    """The subscription the sidecar holds."""
+    held = [f"{one['pubsubname']}/{one['topic']}" for one in state.metadata.get("subscriptions", [])]
+    if state.metadata and f"{contract.PUBSUB}/{contract.TOPIC}" not in held:
+        yield Finding(
+            f"the sidecar is subscribed to {', '.join(held) or 'nothing'}, not to {contract.TOPIC}",
+            f"kubectl -n {state.system.namespace} logs deploy/{state.system.agent.name} -c daprd",
+        )
+
+
+def backend_checks(state: State) -> Iterator[Finding]:
+    """What /ready says of the backends themselves."""
+    yield from _named(state, {"database", "pubsub"})
+
+
+def other_checks(state: State) -> Iterator[Finding]:
+    """What /ready says of everything else."""
+    yield from _named(state, (contract.CHECKS | {"events"}) - {"database", "pubsub"})
+
+
+def _named(state: State, names: set[str]) -> Iterator[Finding]:
+    agent = state.system.agent
+    for name in sorted((names & state.checks.keys()) - state.forgiven):
+        if state.checks[name].get("status") != "ok":
+            yield Finding(
+                f"/ready names {name}: {state.checks[name].get('error') or state.checks[name]}",
+                f"kubectl -n {agent.namespace} logs deploy/{agent.name} -c {agent.container}",
+            )
 
 
 def diagnosed(system: System, agent: Api, sidecar: Api, entry: Entry) -> Finding | None:
@@ -112,12 +164,12 @@ RULES: tuple[Callable[[State], Iterator[Finding]], ...] = (
     absent,
     without_sidecar,
     backends,
-    dapr_rules.components,
+    components,
     stuck,
-    dapr_rules.backend_checks,
-    dapr_rules.loading,
-    dapr_rules.subscription,
-    dapr_rules.other_checks,
+    backend_checks,
+    loading,
+    subscription,
+    other_checks,
     unready,
     storage,
 )

@@ -8,7 +8,7 @@ from acceptance.agent.criteria import CATALOGUE
 from acceptance.agent.database import Database
 from acceptance.agent.system import System
 from acceptance.harness.errors import EnvironmentNotReadyError, NotApplicableError, NotYetError
-from acceptance.harness.faults.fault import Fault, require_allowed
+from acceptance.harness.faults.faults import Fault, require_allowed
 from acceptance.harness.faults.journal import Journal
 from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.kube.workload import find

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from uuid import uuid4
 
 from acceptance.agent import components, contract
@@ -17,6 +17,7 @@ from acceptance.harness.kube.workload import behind, find, require_ready, servin
 from acceptance.harness.probes.api import Api, shorten
 from acceptance.harness.probes.toolbox import LIMITS, Toolbox
 from acceptance.harness.waiting import Waiting
+from acceptance.harness.watching.timeline import Timeline
 
 STEADY_S = 30
 
@@ -163,6 +164,24 @@ class System:
     def until_steady(self, agent: Api, within_s: float = STEADY_S) -> None:
         """Wait for the steady state. Raises UnmetError naming what is missing."""
         self.waiting.until("the steady state", lambda: self.require_steady(agent), within_s)
+
+    def until_red(self, watched: Timeline, since: float, within_s: float) -> float:
+        """When /ready first said 503 after a moment. Raises UnmetError when it did not in time."""
+        return self.waiting.until("/ready to fail", partial(watched.first, "ready", "503", since), within_s)
+
+    def until_green(self, watched: Timeline, since: float, within_s: float) -> float:
+        """When /ready first said 200 after a moment. Raises UnmetError when it did not in time."""
+        return self.waiting.until("/ready to be green", partial(watched.first, "ready", "200", since), within_s)
+
+    def until_named(self, watched: Timeline, check: str, since: float, within_s: float, text: str = "") -> float:
+        """When /ready first named a check, with an error that holds a text. Raises UnmetError when it did not."""
+        naming = partial(contract.named, watched, check, since, text)
+        return self.waiting.until(f"/ready to name {text or check}", naming, within_s)
+
+    def until_answering(self, watched: Timeline, backend: str, since: float, within_s: float) -> float:
+        """When a backend first answered after a moment. Raises UnmetError when it did not in time."""
+        answering = partial(watched.first, backend, "answers", since)
+        return self.waiting.until(f"{backend} to answer", answering, within_s)
 
     def _behind(self, name: str, host: str) -> Target:
         found = behind(self.cluster, self.namespace, host)

@@ -1,11 +1,48 @@
-"""A topic as a consumer of the run's own sees it, from inside the cluster."""
+"""A topic as a producer, a consumer and its owner see it."""
 
 import json
-from dataclasses import dataclass
+from base64 import b64encode
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any
 
-from acceptance.agent.record import Record
+from acceptance.harness.faults.faults import Faults
+from acceptance.harness.kube.objects import Pod
 from acceptance.harness.probes.toolbox import Toolbox
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record; without a partition the key decides."""
+
+    value: bytes
+    key: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    partition: int | None = None
+
+    def line(self) -> str:
+        """One line for the program `produce`."""
+        told = {
+            "value": b64encode(self.value).decode(),
+            "key": None if self.key is None else b64encode(self.key).decode(),
+            "headers": self.headers,
+            "partition": self.partition,
+        }
+        return json.dumps(told)
+
+
+def cloud_event(event_id: object, key: str, amount: int = 0, **attributes: object) -> bytes:
+    """An event of the agent's as bytes, with attributes of any value in its envelope; one of None is left out."""
+    event: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": "acceptance",
+        "type": "fastapi-dapr-agent.event",
+        "datacontenttype": "application/json",
+        "data": {"message": "from another producer", "metadata": {"key": key, "amount": amount}},
+    }
+    return json.dumps({name: value for name, value in (event | attributes).items() if value is not None}).encode()
+
 
 PRODUCED_S = 120
 ASKED_S = 15
@@ -56,3 +93,48 @@ class Topic:
 
     def _wanted(self, **more: object) -> str:
         return json.dumps({"group": self.group, "topic": self.name, **more})
+
+
+# A small heap: the broker's container has little to spare.
+TOOL = "KAFKA_HEAP_OPTS=-Xmx64m exec /opt/kafka/bin"
+# Arguments of each: brokers, topic, and what the comment says.
+DELETE = f'{TOOL}/kafka-topics.sh --bootstrap-server "$1" --delete --topic "$2"'
+# the number of partitions
+CREATE = f"""{TOOL}/kafka-topics.sh --bootstrap-server "$1" --create --if-not-exists --topic "$2" --partitions "$3" \
+    --config compression.type=uncompressed"""
+# a codec, `producer` or `uncompressed`
+COMPRESS = f"""{TOOL}/kafka-configs.sh --bootstrap-server "$1" --alter --entity-type topics --entity-name "$2" \
+    --add-config compression.type="$3" """
+# partitions; offset -1 means all that is there
+EMPTY = f"""
+brokers=$1 topic=$2
+shift 2
+for partition; do
+    places="${{places:+$places, }}{{\\"topic\\": \\"$topic\\", \\"partition\\": $partition, \\"offset\\": -1}}"
+done
+echo "{{\\"version\\": 1, \\"partitions\\": [$places]}}" >/tmp/emptied.json
+{TOOL}/kafka-run-class.sh org.apache.kafka.tools.DeleteRecordsCommand --bootstrap-server "$brokers" \
+    --offset-json-file /tmp/emptied.json
+"""
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A broker that is ours, and one topic there."""
+
+    faults: Faults
+    pod: Pod
+    brokers: str
+    topic: Topic
+
+    def run(self, script: str, *arguments: str) -> None:
+        """Run one of the scripts. Raises KubectlError when it fails."""
+        self.faults.cluster.execute(**self._call(script, arguments))
+
+    def promised(self, script: str, *arguments: str) -> AbstractContextManager[None]:
+        """Run one of the scripts after a block, in any case."""
+        return self.faults.journal.promised("exec", **self._call(script, arguments))
+
+    def _call(self, script: str, arguments: tuple[str, ...]) -> dict[str, Any]:
+        whole = [self.brokers, self.topic.name, *arguments]
+        return {"namespace": self.pod.namespace, "pod": self.pod.name, "script": script, "arguments": whole}

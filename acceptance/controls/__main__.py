@@ -1,30 +1,56 @@
 """`python -m acceptance.controls [--quick] [ID ...]`: break the system in each declared way and see the suite fail."""
 
 import argparse
+import json
+import subprocess
 import sys
 import time
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from acceptance.agent.deployment import name_of
 from acceptance.agent.overlay import HINT, MAKE_UP_CONTEXTS
-from acceptance.controls import suite
 from acceptance.controls.broken import NAMES, broken, undo_table
 from acceptance.controls.catalogue import Control, load
 from acceptance.harness.errors import EnvironmentNotReadyError, ExitCode, UndoIncompleteError
-from acceptance.harness.faults.interruption import terminate_like_interrupt
-from acceptance.harness.faults.journal import Journal
+from acceptance.harness.faults.journal import Journal, terminate_like_interrupt, uninterrupted
 from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.kube.kubeconfig import private_copy
 from acceptance.harness.kube.kubectl import Kubectl
 from acceptance.harness.suite.environment import held
 from acceptance.harness.waiting import Waiting
 
+ROOT = Path(__file__).parents[2]
+
+
+def reported(*arguments: str) -> dict[str, Any]:
+    """The report of a run, which ends by itself also when it is interrupted, for it has something to undo.
+
+    Raises UndoIncompleteError when it could not.
+    """
+    latest = ROOT / "artifacts" / "latest"
+    # No report of an earlier run can be taken for this one's.
+    latest.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "acceptance", "-q", *arguments]
+    # Ctrl-C reaches the program too: it is in our group.
+    with (
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as program,
+        uninterrupted(program.terminate),
+    ):
+        report: dict[str, Any] = {"stopped": "it left no report", "results": []}
+        code = program.wait()
+        if (file := latest / "report.json").exists():
+            report = json.loads(file.read_text())
+        if code == ExitCode.UNDO_INCOMPLETE:
+            raise UndoIncompleteError(f"the suite ended with {code}: {report['stopped']}")
+    return {**report, "exit_code": code}
+
 
 def observe(kubectl: Kubectl, journal: Journal, control: Control) -> list[str]:
     """What differs between what a control declares and what a run on its broken system saw; empty when nothing does."""
     with broken(kubectl, journal, control):
-        report = suite.run(f"--context={kubectl.context}", *control.runs)
+        report = reported(f"--context={kubectl.context}", *control.runs)
     return list(differences(control, report))
 
 

@@ -18,7 +18,7 @@ from acceptance.harness.kube.kubeconfig import private_copy
 from acceptance.harness.kube.objects import Target
 from acceptance.harness.kube.workload import first_missing
 from acceptance.harness.probes.reach import Reach
-from acceptance.harness.suite import evidence, options
+from acceptance.harness.suite import artifacts, options
 from acceptance.harness.suite.catalogue import TIERS, Entry
 from acceptance.harness.suite.environment import Environment, opened
 from acceptance.harness.suite.explanation import Diagnosis, Finding
@@ -117,9 +117,9 @@ def diagnosis(cluster: Cluster, namespaces: tuple[str, ...]) -> Diagnosis:
 
 
 @pytest.fixture(scope="session")
-def evidence_commands(namespaces: tuple[str, ...]) -> evidence.Commands:
+def evidence_commands(namespaces: tuple[str, ...]) -> artifacts.Commands:
     """What kubectl is asked when something failed, by the file that keeps it."""
-    return evidence.commands(namespaces)
+    return artifacts.commands(namespaces)
 
 
 @pytest.fixture(scope="session")
@@ -137,7 +137,7 @@ def observed(
     run: Run,
     namespaces: tuple[str, ...],
     diagnosis: Diagnosis,
-    evidence_commands: evidence.Commands,
+    evidence_commands: artifacts.Commands,
 ) -> Iterator[None]:
     """Follow every log from the start; keep what the cluster says when something failed."""
     run.diagnose_with(diagnosis)
@@ -146,7 +146,7 @@ def observed(
     yield
     logs.stop()
     if any(result.failures for result in run.results.values()):
-        evidence.collect(cluster.kubectl, evidence_commands, run.folder / "cluster", run.masking.mask)
+        artifacts.collect(cluster.kubectl, evidence_commands, run.folder / "cluster", run.masking.mask)
 
 
 @pytest.fixture(scope="session")

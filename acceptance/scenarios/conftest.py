@@ -11,10 +11,9 @@ import pytest
 import yaml
 
 from acceptance.agent import contract
-from acceptance.agent.account import Account
-from acceptance.agent.audit import Audit
 from acceptance.agent.database import Database
-from acceptance.agent.memory import mebibytes
+from acceptance.agent.effects import Effects
+from acceptance.agent.replicas import mebibytes
 from acceptance.agent.system import System
 from acceptance.agent.topic import Topic
 from acceptance.harness.errors import KubectlError, expect
@@ -41,6 +40,14 @@ def growing(system: System, judge: Judge) -> Iterator[None]:
     yield
     expect(system.restarts() == restarts, f"every container as it was: {restarts}", system.restarts())
     judge(grown(mebibytes(system), before))
+
+
+@pytest.fixture
+def memory(system: System, agent: Api, judge: Judge) -> Iterator[None]:
+    """The memory of agent and sidecar over the whole test."""
+    system.until_steady(agent)
+    with growing(system, judge):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +103,6 @@ def dead_letters(topic: Topic) -> Topic:
 
 
 @pytest.fixture
-def account(dead_letters: Topic, database: Database) -> Account:
-    """The events of a key of this test's own."""
-    return Account(database, dead_letters, f"acceptance-{uuid4()}")
-
-
-@pytest.fixture
-def audit(database: Database, waiting: Waiting) -> Audit:
-    """The effects of keys of this test's own."""
-    return Audit(database, waiting, f"acceptance-{uuid4()}")
+def effects(database: Database, waiting: Waiting, dead_letters: Topic) -> Effects:
+    """What took effect of this test's own events."""
+    return Effects(database, waiting, dead_letters, f"acceptance-{uuid4()}")

@@ -3,10 +3,9 @@
 import time
 from collections.abc import Iterator
 
-from acceptance.agent.audit import Audit
-from acceptance.agent.record import Record, cloud_event
+from acceptance.agent.effects import Effects
 from acceptance.agent.system import System
-from acceptance.agent.topic import Topic
+from acceptance.agent.topic import Record, Topic, cloud_event
 from acceptance.harness.errors import expect
 from acceptance.harness.faults.journal import Journal
 from acceptance.harness.faults.restart import scaled
@@ -32,21 +31,21 @@ def test_a_backlog_is_applied_in_order_once_the_consumer_is_back(
     agent: Api,
     journal: Journal,
     topic: Topic,
-    audit: Audit,
+    effects: Effects,
     waiting: Waiting,
     judge: Judge,
 ) -> None:
-    ledger = {one.id: one for one in backlog(audit.prefix, EVENTS[entry.tier])}
+    ledger = {one.id: one for one in backlog(effects.key, EVENTS[entry.tier])}
     system.until_steady(agent)
     with scaled(cluster, journal, system.agent, 0, waiting, GONE_S):
         places = topic.write([record(one) for one in ledger.values()])
-        expect(not audit.effects(), "no effect while the consumer is away", f"{len(audit.effects())} effects")
+        expect(not effects.all(), "no effect while the consumer is away", f"{len(effects.all())} effects")
     started = time.monotonic()
     system.until_steady(agent, BACK_S)
-    balance = audit.settle(ledger, judge.bound("applied_s"))
+    balance = effects.settle(ledger, judge.bound("applied_s"))
     applied = time.monotonic()
 
-    moments = [one.at for one in audit.effects()]
+    moments = [one.at for one in effects.all()]
     judge(count("partitions", {partition for partition, _ in places}))
     judge(most("events_per_second", len(moments) / max(0.001, max(moments) - min(moments)) if moments else 0))
     judge(balanced(balance), took("applied_s", started, applied))

@@ -4,10 +4,10 @@ from itertools import islice
 
 import httpx
 
-from acceptance.agent.inputs import bad_input, route
+from acceptance.agent.inputs import bad_input
 from acceptance.agent.inputs.bad_answer import examine
-from acceptance.agent.inputs.refusals import is_refused
-from acceptance.agent.inputs.request import Request
+from acceptance.agent.inputs.bad_input import is_refused
+from acceptance.agent.inputs.request import Request, routes_of
 from acceptance.harness.errors import expect
 from acceptance.harness.probes.api import Api
 from acceptance.harness.suite.catalogue import Entry, proves
@@ -23,7 +23,7 @@ AGENT = "http://127.0.0.1:8080"
 def test_bad_input_is_refused_in_time_and_never_a_server_error(
     entry: Entry, agent: Api, app_token: str, judge: Judge
 ) -> None:
-    routes = route.routes(agent.json("GET", "/openapi.json"))
+    routes = routes_of(agent.json("GET", "/openapi.json"))
     chosen = list(islice(bad_input.cases(routes), REQUESTS[entry.id]))
     expect(len(chosen) == REQUESTS[entry.id], f"{REQUESTS[entry.id]} requests", len(chosen))
     met = (len({(case.route.method, case.route.path) for case in chosen}), len({case.input for case in chosen}))

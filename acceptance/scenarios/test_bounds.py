@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
 from acceptance.agent import contract
-from acceptance.agent.audit import Audit
 from acceptance.agent.database import Database
-from acceptance.agent.inputs import route
+from acceptance.agent.effects import Effects
+from acceptance.agent.inputs.request import routes_of
 from acceptance.agent.inputs.wire import verdict
 from acceptance.agent.inputs.wire.case import as_lines
 from acceptance.agent.inputs.wire.cases import cases
@@ -25,7 +26,6 @@ from acceptance.harness.probes.toolbox import Toolbox
 from acceptance.harness.suite.catalogue import Entry, proves
 from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import balanced, count, most, recovered, slowest, slowest_applied, took
-from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.load import Load, Stream, failed, unexplained, writes
 from acceptance.harness.watching.observers import sampling
 from acceptance.harness.watching.timeline import Timeline
@@ -45,14 +45,6 @@ SEED, SHOWN, AT_ONCE = 1, 5, 20
 ENDLESS = ({"pause_s": 0, "piece": 65536}, {"pause_s": 0.5, "piece": 16})
 
 
-@pytest.fixture
-def memory(system: System, agent: Api, judge: Judge) -> Iterator[None]:
-    """The memory of agent and sidecar over the whole test."""
-    system.until_steady(agent)
-    with growing(system, judge):
-        yield
-
-
 @contextmanager
 def locked(database: Database, table: str, timeline: Timeline) -> Iterator[None]:
     """Nothing is written to a table as long as the block lasts, as while an index is made."""
@@ -70,31 +62,21 @@ def locked(database: Database, table: str, timeline: Timeline) -> Iterator[None]
 @proves("scenario-41-table-locked")
 @pytest.mark.usefixtures("memory")
 def test_a_lock_takes_no_more_of_the_server_than_the_agents_pool(
-    system: System,
-    entry: Entry,
-    database: Database,
-    watched: Timeline,
-    load: Load,
-    audit: Audit,
-    waiting: Waiting,
-    judge: Judge,
+    system: System, entry: Entry, database: Database, watched: Timeline, load: Load, effects: Effects, judge: Judge
 ) -> None:
-    pod = system.agent_pod()
-    agent = f"http://{pod.host}:{contract.APP_PORT}"
-    asked = Stream("query", f"{agent}/events?key={audit.prefix}-absent", PER_SECOND)
-    with (
-        sampling(watched, "backends", lambda: str(database.value(BACKENDS))),
-        load.sending(asked, writes(f"{agent}/publish", PER_SECOND, audit.prefix)),
-    ):
+    agent = f"http://{system.agent_pod().host}:{contract.APP_PORT}"
+    asked = Stream("query", f"{agent}/events?key={effects.key}-absent", PER_SECOND)
+    backends = sampling(watched, "backends", lambda: str(database.value(BACKENDS)))
+    with backends, load.sending(asked, writes(f"{agent}/publish", PER_SECOND, effects.key)):
         with locked(database, "totals", watched):
             since = watched.first("lock", "held")
-            waiting.through(entry.lasts_s, "a table that is locked")
-        released = watched.first("lock", "released")
-        red = watched.first("ready", "503", since)
-        waiting.until("/ready to be green", lambda: watched.settled("ready", "200", red), judge.bound("ready_again_s"))
+            system.waiting.through(entry.lasts_s, "a table that is locked")
+        released, red = watched.first("lock", "released"), watched.first("ready", "503", since)
+        green = partial(watched.settled, "ready", "200", red)
+        system.waiting.until("/ready to be green", green, judge.bound("ready_again_s"))
 
     ledger = load.ledger()
-    judge(balanced(audit.settle(ledger, judge.bound("slowest_applied_s"))), slowest_applied(ledger, audit.effects()))
+    judge(balanced(effects.settle(ledger, judge.bound("slowest_applied_s"))), slowest_applied(ledger, effects.all()))
     judge(took("noticed_s", since, red), recovered(watched, red, released))
     answers = load.answers("query")
     judge(count("unexplained", unexplained(answers, ["database"])), slowest("answer_s", answers))
@@ -146,7 +128,7 @@ def test_headers_without_an_end_are_refused_in_time(
 def test_no_bytes_do_harm(
     system: System, entry: Entry, cluster: Cluster, agent: Api, app_token: str, toolbox: Toolbox, judge: Judge
 ) -> None:
-    routes = route.routes(agent.json("GET", "/openapi.json"))
+    routes = routes_of(agent.json("GET", "/openapi.json"))
     found = []
     for name, prefix, times in (
         (system.agent.name, "", entry.times),

@@ -9,9 +9,10 @@ from uuid import uuid4
 
 import pytest
 
-from acceptance.agent.audit import Audit
 from acceptance.agent.database import Database
+from acceptance.agent.effects import Effects
 from acceptance.agent.system import System
+from acceptance.agent.topic import Topic
 from acceptance.harness.errors import EnvironmentNotReadyError
 from acceptance.harness.faults.faults import Faults
 from acceptance.harness.faults.restart import until_new
@@ -62,6 +63,7 @@ def kill_once(
     cluster: Cluster,
     agent: Api,
     database: Database,
+    dead_letters: Topic,
     faults: Faults,
     timeline: Timeline,
     load: Load,
@@ -78,25 +80,25 @@ def kill_once(
         system.require_steady(agent)
 
     def once(number: int, after_s: float) -> Kill:
-        audit = Audit(database, waiting, f"acceptance-{uuid4()}")
+        effects = Effects(database, waiting, dead_letters, f"acceptance-{uuid4()}")
         name = f"writes {number}"
         waiting.until("the steady state", require_back, BACK_S)
         workload = find(cluster, target.namespace, target.name)
         with ExitStack() as sending:
-            sending.enter_context(load.sending(writes(url, PER_SECOND, audit.prefix, name=name, headers=headers)))
+            sending.enter_context(load.sending(writes(url, PER_SECOND, effects.key, name=name, headers=headers)))
             waiting.through(after_s, f"the moment of kill {number}")
             with faults.killed_in_place(target, timeline) as fault:
                 waiting.until(f"{target} and the agent to be back", require_back, BACK_S)
                 waiting.through(WARM_S, "the load to go on")
                 sending.close()
                 ledger, ended = load.ledger(name), time.monotonic()
-                audit.settle(ledger, judge.bound("applied_s"))
-                applied_s, absorbed = time.monotonic() - ended, audit.absorbed()
+                effects.settle(ledger, judge.bound("applied_s"))
+                applied_s, absorbed = time.monotonic() - ended, effects.absorbed()
         until_new(cluster, workload, fault.pods, waiting, BACK_S)
         before = [one.invoked for one in ledger.values() if one.invoked < fault.at]
         per_second = len(before) / (fault.at - min(before))
-        on_their_way = in_flight(ledger, audit.effects(), fault.at)
-        return Kill(entry.target, audit.balance(ledger), per_second, applied_s, absorbed, on_their_way)
+        on_their_way = in_flight(ledger, effects.all(), fault.at)
+        return Kill(entry.target, effects.balance(ledger), per_second, applied_s, absorbed, on_their_way)
 
     return once
 

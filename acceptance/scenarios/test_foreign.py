@@ -5,19 +5,19 @@ from collections import Counter
 from functools import partial
 from hashlib import sha256
 
-from acceptance.agent.audit import Audit
+import pytest
+
 from acceptance.agent.database import Database
+from acceptance.agent.effects import Effects
 from acceptance.agent.inputs import foreign
 from acceptance.agent.inputs.foreign import Foreign
 from acceptance.agent.system import System
 from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError
-from acceptance.harness.faults.faults import Faults
 from acceptance.harness.suite.catalogue import Entry, proves
 from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import balanced, count, most, took
 from acceptance.harness.watching.load import Load, writes
-from acceptance.scenarios.conftest import growing
 
 SEED = 20261126
 BATCH = 100
@@ -38,40 +38,29 @@ Places = dict[tuple[int, int], Foreign]
 
 
 @proves("scenario-40-foreign-records", "endurance-foreign-records")
+@pytest.mark.usefixtures("memory")
 def test_every_record_of_a_foreign_producer_is_applied_or_on_record(
-    system: System,
-    entry: Entry,
-    database: Database,
-    topic: Topic,
-    faults: Faults,
-    load: Load,
-    audit: Audit,
-    judge: Judge,
+    system: System, entry: Entry, database: Database, topic: Topic, load: Load, effects: Effects, judge: Judge
 ) -> None:
-    faults.require_steady()
-    with growing(system, judge):
-        prefix = f"foreign-{audit.prefix}"
-        url = system.publish_url()
-        places: Places = {}
-        since = database.value("SELECT clock_timestamp()")
-        with load.sending(writes(url, PER_SECOND, audit.prefix, keep=True)):
-            records = list(foreign.records(SEED, entry.times, prefix))
-            for first in range(0, len(records), BATCH):
-                batch = records[first : first + BATCH]
-                places |= dict(zip(topic.write([one.record for one in batch]), batch, strict=True))
-                judge.within(
-                    "recorded_s", "every record to be on record", partial(require_on_record, database, places, since)
-                )
-        ended = time.monotonic()
-        judge(
-            balanced(audit.settle(load.ledger(), judge.bound("applied_s"))), took("applied_s", ended, time.monotonic())
-        )
+    prefix = f"foreign-{effects.key}"
+    places: Places = {}
+    since = database.value("SELECT clock_timestamp()")
+    with load.sending(writes(system.publish_url(), PER_SECOND, effects.key, keep=True)):
+        records = list(foreign.records(SEED, entry.times, prefix))
+        for first in range(0, len(records), BATCH):
+            batch = records[first : first + BATCH]
+            places |= dict(zip(topic.write([one.record for one in batch]), batch, strict=True))
+            on_record = partial(require_on_record, database, places, since)
+            judge.within("recorded_s", "every record to be on record", on_record)
+    ended = time.monotonic()
+    balance = effects.settle(load.ledger(), judge.bound("applied_s"))
+    judge(balanced(balance), took("applied_s", ended, time.monotonic()))
 
-        effects = {row["key"]: row["times"] for row in database.rows(EFFECTS, prefix)}
-        wrong = [f"{one.kind} {one.id}" for one in records if effects.get(f"{one.id}", 0) != int(one.applied)]
-        judge(count("wrong", wrong), count("records", records))
-        for kind, number in sorted(Counter(one.kind for one in records).items()):
-            judge(most(f"of {kind}", number))
+    times = {row["key"]: row["times"] for row in database.rows(EFFECTS, prefix)}
+    wrong = [f"{one.kind} {one.id}" for one in records if times.get(f"{one.id}", 0) != int(one.applied)]
+    judge(count("wrong", wrong), count("records", records))
+    for kind, number in sorted(Counter(one.kind for one in records).items()):
+        judge(most(f"of {kind}", number))
 
 
 def require_on_record(database: Database, places: Places, since: str) -> None:

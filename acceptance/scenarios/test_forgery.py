@@ -7,12 +7,13 @@ from http.client import OK, SERVICE_UNAVAILABLE
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from acceptance.agent import contract
 from acceptance.agent.database import Database
 from acceptance.agent.inputs.forgery import Way
-from acceptance.agent.record import Record, cloud_event
 from acceptance.agent.system import System
-from acceptance.agent.topic import Topic
+from acceptance.agent.topic import Record, Topic, cloud_event
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.kube.port_forward import PortForward
 from acceptance.harness.probes.api import Api, reached, shorten
@@ -33,24 +34,9 @@ INSIDE_S = 300
 
 @proves("scenario-30-forged-events")
 def test_a_forged_event_is_refused_and_the_real_one_of_its_id_is_applied(
-    system: System,
-    agent: Api,
-    caller: Api,
-    sidecar: Api,
-    agent_forward: PortForward,
-    caller_forward: PortForward,
-    credentials: dict[str, str],
-    database: Database,
-    toolbox: Toolbox,
-    topic: Topic,
-    judge: Judge,
+    agent: Api, caller: Api, ways: list[Way], database: Database, toolbox: Toolbox, topic: Topic, judge: Judge
 ) -> None:
-    system.until_steady(agent)
-    judge.within("reached_s", "/invoke/health to be answered", partial(reached, caller, "/invoke/health"))
     key, event_id = f"acceptance-{uuid4()}", uuid4().hex
-
-    # only now: until something was answered, a port-forward may lead to a pod that is gone
-    ways = ways_to_agent(system, agent_forward, caller_forward, credentials)
     tried = [(way, *one) for way in ways for one in answered(toolbox, way, event_id, key)]
 
     judge(count("tried", tried))
@@ -65,8 +51,26 @@ def test_a_forged_event_is_refused_and_the_real_one_of_its_id_is_applied(
     # a record may call itself anything: it is delivered all the same
     topic.write([Record(cloud_event(uuid4().hex, key, amount=1), headers=dict.fromkeys(HEADERS, "7"))])
     judge.within("applied_s", "a record with forged headers to be in effect", partial(require_total, agent, key, 8))
+
+
+@pytest.fixture
+def ways(
+    system: System,
+    agent: Api,
+    caller: Api,
+    sidecar: Api,
+    agent_forward: PortForward,
+    caller_forward: PortForward,
+    credentials: dict[str, str],
+    judge: Judge,
+) -> list[Way]:
+    """Every way to the agent that somebody may try, beside the two that are allowed, once these lead there."""
+    system.until_steady(agent)
+    judge.within("reached_s", "/invoke/health to be answered", partial(reached, caller, "/invoke/health"))
     health = sidecar.json("GET", f"{INVOKE.format(contract.AGENT)}health")
     expect(health.get("service") == contract.AGENT, "the agent to be invoked by its own sidecar", health)
+    # only now: until something was answered, a port-forward may lead to a pod that is gone
+    return ways_to_agent(system, agent_forward, caller_forward, credentials)
 
 
 def ways_to_agent(

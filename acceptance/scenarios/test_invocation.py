@@ -6,7 +6,7 @@ from uuid import uuid4
 from acceptance.agent import contract
 from acceptance.harness.errors import expect
 from acceptance.harness.probes.api import Api, reached, shorten
-from acceptance.harness.probes.counter import Counter
+from acceptance.harness.probes.reach import Counter
 from acceptance.harness.suite.catalogue import proves
 from acceptance.harness.suite.judge import Judge
 

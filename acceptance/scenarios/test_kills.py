@@ -2,28 +2,23 @@
 
 from functools import partial
 
-from acceptance.agent.readiness import named
 from acceptance.agent.system import System
 from acceptance.harness.faults.faults import Faults
 from acceptance.harness.probes.api import Api
 from acceptance.harness.suite.catalogue import proves
 from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import most, recovered, share, took
-from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.timeline import Timeline
 
 
 @proves("scenario-8-sidecar-killed")
 def test_a_killed_sidecar_is_named_and_all_recovers(
-    system: System, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, judge: Judge
+    system: System, agent: Api, faults: Faults, watched: Timeline, judge: Judge
 ) -> None:
     with faults.killed_in_place(system.sidecar, watched) as fault:
         restarted = watched.note("sidecar", "restarted")
-        noticed = waiting.until(
-            "/ready to name dapr", partial(named, watched, "dapr", fault.at), judge.bound("noticed_s")
-        )
-        green = partial(watched.first, "ready", "200", noticed)
-        waiting.until("/ready to be green", green, judge.bound("ready_again_s"))
+        noticed = system.until_named(watched, "dapr", fault.at, judge.bound("noticed_s"))
+        system.until_green(watched, noticed, judge.bound("ready_again_s"))
         first_event = system.publish_and_wait(agent, judge.bound("first_event_s"))
         judge(took("noticed_s", fault.at, noticed), recovered(watched, noticed, restarted))
         judge(most("first_event_s", first_event))
@@ -32,10 +27,11 @@ def test_a_killed_sidecar_is_named_and_all_recovers(
 
 @proves("scenario-9-agent-killed")
 def test_a_killed_agent_comes_back_and_all_recovers(
-    system: System, agent: Api, faults: Faults, watched: Timeline, waiting: Waiting, judge: Judge
+    system: System, agent: Api, faults: Faults, watched: Timeline, judge: Judge
 ) -> None:
     with faults.killed_in_place(system.agent, watched) as fault:
-        gone = waiting.until("/health to be refused", lambda: watched.first("health", "refused", fault.at), 5)
-        waiting.until("/ready to be green", lambda: watched.first("ready", "200", gone), judge.bound("ready_again_s"))
+        refused = partial(watched.first, "health", "refused", fault.at)
+        gone = system.waiting.until("/health to be refused", refused, 5)
+        system.until_green(watched, gone, judge.bound("ready_again_s"))
         first_event = system.publish_and_wait(agent, judge.bound("first_event_s"))
         judge(recovered(watched, gone, fault.at), most("first_event_s", first_event))

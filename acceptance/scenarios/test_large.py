@@ -3,12 +3,11 @@
 from functools import partial
 from uuid import uuid4
 
-from acceptance.agent.account import Account
 from acceptance.agent.database import Database
-from acceptance.agent.memory import mebibytes
-from acceptance.agent.record import Record, cloud_event
+from acceptance.agent.effects import Effects
+from acceptance.agent.replicas import mebibytes
 from acceptance.agent.system import System
-from acceptance.agent.topic import Topic
+from acceptance.agent.topic import Record, Topic, cloud_event
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults.faults import Faults
 from acceptance.harness.suite.catalogue import Entry, proves
@@ -32,7 +31,7 @@ def test_large_records_that_wait_restart_nothing_and_block_nothing(
     topic: Topic,
     faults: Faults,
     timeline: Timeline,
-    account: Account,
+    effects: Effects,
     judge: Judge,
 ) -> None:
     faults.require_steady()
@@ -42,13 +41,13 @@ def test_large_records_that_wait_restart_nothing_and_block_nothing(
         wanted = [(MEDIUM, partitions[number % len(partitions)]) for number in range(entry.times)]
         wanted += [(LARGE, partition) for partition in partitions for _ in range(A_PARTITION)]
         for first in range(0, len(wanted), BATCH):
-            topic.write([record(account.key, *one) for one in wanted[first : first + BATCH]])
+            topic.write([record(effects.key, *one) for one in wanted[first : first + BATCH]])
         told = [topic.inflate(partitions[0], codec, mib) for codec in ("gzip", "zstd") for mib in UNPACKED_MIB]
     expect(all(one["error"] for one in told), "the broker to refuse what unpacks beyond its limit", told)
     judge.within(
-        "applied_s", "every record to be applied", partial(require_applied, database, account.key, len(wanted))
+        "applied_s", "every record to be applied", partial(require_applied, database, effects.key, len(wanted))
     )
-    judge(count("records", wanted), most("dead_lettered", account.dead_lettered()), held(mebibytes(system)))
+    judge(count("records", wanted), most("dead_lettered", effects.dead_lettered()), held(mebibytes(system)))
     expect(system.restarts() == restarts, f"every container as it was: {restarts}", system.restarts())
 
 

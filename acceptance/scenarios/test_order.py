@@ -7,11 +7,9 @@ from dataclasses import replace
 from functools import partial
 
 from acceptance.agent import contract, replicas
-from acceptance.agent.readiness import named
 from acceptance.agent.system import System
 from acceptance.harness.errors import NotYetError, expect
-from acceptance.harness.faults.fault import Fault
-from acceptance.harness.faults.faults import Faults
+from acceptance.harness.faults.faults import Fault, Faults
 from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.kube.objects import Pod, Target
 from acceptance.harness.probes.api import Api
@@ -19,7 +17,6 @@ from acceptance.harness.probes.toolbox import Toolbox
 from acceptance.harness.suite.catalogue import Entry, proves
 from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import most, took
-from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.observers import asking, sampling
 from acceptance.harness.watching.timeline import Timeline
 
@@ -35,49 +32,55 @@ BACK_S = 60
     "endurance-any-order-both",
 )
 def test_an_agent_that_starts_without_its_backends_becomes_ready_once_they_are_there(
-    system: System,
-    entry: Entry,
-    cluster: Cluster,
-    agent: Api,
-    faults: Faults,
-    toolbox: Toolbox,
-    timeline: Timeline,
-    waiting: Waiting,
-    judge: Judge,
+    system: System, entry: Entry, agent: Api, faults: Faults, toolbox: Toolbox, timeline: Timeline, judge: Judge
 ) -> None:
     names = {system.target(name): checks[0] for name, checks in contract.DEPENDENCIES.items() if name in entry.target}
-    targets = tuple(names)
-    with ExitStack() as watching:
-        with away(faults, targets, timeline, entry.lasts_s) as last:
-            old, known = system.agent_pod(), system.agent_pods()
-            cluster.delete_pod(old.namespace, old.name)
-            pod = waiting.until(
-                "a new pod of the agent", partial(replicas.new_pod, system, known), START_S, interval_s=0.05
-            )
-            paths = {name: f"http://{pod.host}:{contract.APP_PORT}/{name}" for name in ("health", "ready")}
-            watching.enter_context(asking(timeline, toolbox, paths, system.backends()))
-            watching.enter_context(sampling(timeline, "pod", partial(state_of, cluster, pod), interval_s=0.2))
-            watching.enter_context(sampling(timeline, "restarts", partial(restarts_of, cluster, pod), interval_s=0.5))
-            healthy = waiting.until("/health to answer", partial(timeline.first, "health", "200"), START_S)
-            started = started_at(cluster, pod, system.agent.container)
-            for target in targets:
-                waiting.until(f"/ready to name {target.name}", partial(named, timeline, names[target]), START_S)
+    with ExitStack() as stack:
+        with away(faults, tuple(names), timeline, entry.lasts_s) as last:
+            pod = started_anew(system)
+            stack.enter_context(watching(system, toolbox, timeline, pod))
+            healthy = system.waiting.until("/health to answer", partial(timeline.first, "health", "200"), START_S)
+            started = started_at(system.cluster, pod, system.agent.container)
+            for check in names.values():
+                system.until_named(timeline, check, 0.0, START_S)
         # Asked ten times a second: the first question that gets an answer met the first connection that was accepted.
-        accepting = partial(timeline.first, entry.target.split()[0], "answers", last.undone)
-        accepts = waiting.until(f"{last.target.name} to accept a connection", accepting, BACK_S)
-        waiting.until(
-            "the pod to be Ready", partial(timeline.first, "pod", "Ready", accepts), judge.bound("pod_ready_s")
-        )
+        accepts = system.until_answering(timeline, entry.target.split()[0], last.undone, BACK_S)
+        is_ready = partial(timeline.first, "pod", "Ready", accepts)
+        system.waiting.until("the pod to be Ready", is_ready, judge.bound("pod_ready_s"))
         # The pod is another one than before: a port-forward may still have to notice.
         system.until_steady(agent)
         first_event = system.publish_and_wait(agent, judge.bound("first_event_s"))
         ready = timeline.settled("pod", "Ready", accepts)
-    loops = [one for one in timeline.of("pod") if one.state == "CrashLoopBackOff"]
-    expect(not loops, "no crash loop of daprd at any time", f"{len(loops)} looks at the pod found one")
-    judge(took("health_s", started, healthy), took("pod_ready_s", accepts, ready))
+    require_no_crash_loop(timeline)
+    judge(took("health_s", started, healthy), took("pod_ready_s", accepts, ready), most("first_event_s", first_event))
     before, in_all = (restarts_until(timeline, until) for until in (accepts, float("inf")))
     judge(most("sidecar_restarts_after", in_all - before), most("sidecar_restarts", in_all))
-    judge(most("first_event_s", first_event))
+
+
+def started_anew(system: System) -> Pod:
+    """The pod that takes the place of the agent's, which is deleted. Raises UnmetError when there is none in time."""
+    old, known = system.agent_pod(), system.agent_pods()
+    system.cluster.delete_pod(old.namespace, old.name)
+    new = partial(replicas.new_pod, system, known)
+    return system.waiting.until("a new pod of the agent", new, START_S, interval_s=0.05)
+
+
+@contextmanager
+def watching(system: System, toolbox: Toolbox, timeline: Timeline, pod: Pod) -> Iterator[None]:
+    """What a pod answers, how it is, and how often its sidecar was restarted; and whether the backends answer."""
+    paths = {name: f"http://{pod.host}:{contract.APP_PORT}/{name}" for name in ("health", "ready")}
+    with (
+        asking(timeline, toolbox, paths, system.backends()),
+        sampling(timeline, "pod", partial(state_of, system.cluster, pod), interval_s=0.2),
+        sampling(timeline, "restarts", partial(restarts_of, system.cluster, pod), interval_s=0.5),
+    ):
+        yield
+
+
+def require_no_crash_loop(timeline: Timeline) -> None:
+    """Raise UnmetError if daprd was ever seen in one."""
+    loops = [one for one in timeline.of("pod") if one.state == "CrashLoopBackOff"]
+    expect(not loops, "no crash loop of daprd at any time", f"{len(loops)} looks at the pod found one")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Events that are queued in PostgreSQL while Kafka is away."""
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from uuid import uuid4
@@ -8,20 +9,17 @@ from uuid import uuid4
 import pytest
 from httpx import Response
 
-from acceptance.agent.audit import Audit
 from acceptance.agent.database import Database
+from acceptance.agent.effects import Effects
 from acceptance.agent.system import System
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults.faults import Faults
-from acceptance.harness.faults.journal import Journal
 from acceptance.harness.faults.restart import scaled
-from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.probes.api import Api, shorten
 from acceptance.harness.suite.catalogue import Entry, proves
 from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import balanced, count, slowest, took
-from acceptance.harness.waiting import Waiting
-from acceptance.harness.watching.ledger import ACKNOWLEDGED
+from acceptance.harness.watching.ledger import ACKNOWLEDGED, Write
 from acceptance.harness.watching.load import Load, writes
 from acceptance.harness.watching.observers import sampling
 from acceptance.harness.watching.timeline import Timeline
@@ -37,6 +35,7 @@ WARM_S = 3
 NOTICED_S = 5
 BACK_S = 60
 QUEUED = {"Prefer": "respond-async"}
+NOBODYS = "nobody's"
 EVENT = {"message": "to be delivered later", "metadata": {}}
 
 
@@ -50,89 +49,58 @@ def test_events_wait_in_the_outbox_while_kafka_is_away(
     faults: Faults,
     watched: Timeline,
     load: Load,
-    audit: Audit,
-    waiting: Waiting,
+    effects: Effects,
     judge: Judge,
 ) -> None:
     event_id = uuid4().hex
     with ExitStack() as sending:
-        sending.enter_context(load.sending(writes(system.publish_url(), PER_SECOND, audit.prefix, headers=QUEUED)))
-        waiting.through(WARM_S, "the load to go on")
+        sending.enter_context(load.sending(writes(system.publish_url(), PER_SECOND, effects.key, headers=QUEUED)))
+        system.waiting.through(WARM_S, "the load to go on")
         with faults.killed(system.kafka, watched, entry.lasts_s) as fault:
-            waiting.until("/ready to fail", partial(watched.first, "ready", "503", fault.at), NOTICED_S)
-            accepted = publish(agent, event_id)
-            expect(accepted.status_code == 202, "202 for an event that can be queued", shorten(accepted))
-            waiting.until("it to be queued", partial(require_status, agent, event_id, "queued"), NOTICED_S)
+            system.until_red(watched, fault.at, NOTICED_S)
+            queue_one(system, agent, event_id)
         sending.close()  # how many wait must not hang on how long this machine takes to start a broker
-    answering = partial(watched.first, "kafka", "answers", fault.undone)
-    back = waiting.until("kafka to answer", answering, BACK_S, interval_s=0.05)
+    back = system.until_answering(watched, "kafka", fault.undone, BACK_S)
     ledger = load.ledger()
-    balance = audit.settle(ledger, judge.bound("drained_s"))
-    waiting.until("the outbox to be empty", partial(require_empty, database), judge.bound("drained_s"))
-    drained = time.monotonic()
-
-    told = {name: accepted.headers.get(name) for name in ("Location", "Preference-Applied")}
-    wanted = {"Location": f"/events/{event_id}", "Preference-Applied": "respond-async"}
-    expect(told == wanted, f"headers {wanted} of a 202", told)
-    waiting.until("it to be applied", partial(require_status, agent, event_id, "applied"), NOTICED_S)
-    judge(count("refused", [one.id for one in ledger.values() if one.answers != ("202",)]), balanced(balance))
+    drained = drain(system, database, effects, ledger, judge)
+    until_status(system, agent, event_id, "applied")
+    judge(count("refused", [one.id for one in ledger.values() if one.answers != ("202",)]))
     judge(took("away_s", fault.at, back), took("drained_s", back, drained))
 
 
 @proves("endurance-outbox-shared")
 def test_replicas_share_the_outbox(
-    system: System,
-    cluster: Cluster,
-    agent: Api,
-    journal: Journal,
-    database: Database,
-    faults: Faults,
-    timeline: Timeline,
-    load: Load,
-    audit: Audit,
-    waiting: Waiting,
-    judge: Judge,
+    system: System, database: Database, faults: Faults, timeline: Timeline, load: Load, effects: Effects, judge: Judge
 ) -> None:
-    def turn() -> str:
-        return str(database.value(TURNS) or "nobody's")
-
-    system.until_steady(agent)
-    with scaled(cluster, journal, system.agent, REPLICAS, waiting, BACK_S), ExitStack() as sending:
-        sending.enter_context(
-            load.sending(writes(system.publish_url(), SHARED_PER_SECOND, audit.prefix, headers=QUEUED))
-        )
-        sending.enter_context(sampling(timeline, "turn", turn, interval_s=0.1))
-        waiting.through(SHARED_S, "the replicas to take turns")
+    faults.require_steady()
+    more = scaled(system.cluster, faults.journal, system.agent, REPLICAS, system.waiting, BACK_S)
+    with more, ExitStack() as sending:
+        url = system.publish_url()
+        sending.enter_context(load.sending(writes(url, SHARED_PER_SECOND, effects.key, headers=QUEUED)))
+        turn = sampling(timeline, "turn", lambda: str(database.value(TURNS) or NOBODYS), interval_s=0.2)
+        sending.enter_context(turn)
+        system.waiting.through(SHARED_S, "the replicas to take turns")
         with faults.killed_in_place(system.agent, timeline):
-            waiting.through(SHARED_S, "the load to go on")
+            system.waiting.through(SHARED_S, "the load to go on")
         sending.close()
         ledger, ended = load.ledger(), time.monotonic()
-        balance = audit.settle(ledger, judge.bound("drained_s"))
-        waiting.until("the outbox to be empty", partial(require_empty, database), judge.bound("drained_s"))
-        drained = time.monotonic()
+        drained = drain(system, database, effects, ledger, judge)
 
-    relays = {one.state for one in timeline.of("turn")} - {"nobody's"}
+    relays = {one.state for one in timeline.of("turn")} - {NOBODYS}
     expect(len(relays) > 1, "more than one replica to relay", ", ".join(relays) or "none seen")
-    judge(count("refused", [one.id for one in ledger.values() if one.outcome != ACKNOWLEDGED]), balanced(balance))
+    judge(count("refused", [one.id for one in ledger.values() if one.outcome != ACKNOWLEDGED]))
     judge(count("relays", relays), took("drained_s", ended, drained))
 
 
 @proves("endurance-outbox-postgres-killed")
 def test_an_event_that_cannot_be_queued_is_refused_and_may_be_sent_again(
-    system: System,
-    entry: Entry,
-    agent: Api,
-    database: Database,
-    faults: Faults,
-    watched: Timeline,
-    waiting: Waiting,
-    judge: Judge,
+    system: System, entry: Entry, agent: Api, database: Database, faults: Faults, watched: Timeline, judge: Judge
 ) -> None:
     event_id = uuid4().hex
     with faults.killed(system.postgres, watched, entry.lasts_s) as fault:
-        waiting.until("/ready to fail", partial(watched.first, "ready", "503", fault.at), NOTICED_S)
+        system.until_red(watched, fault.at, NOTICED_S)
         refused = publish(agent, event_id)
-    waiting.until("/ready to be green", partial(watched.first, "ready", "200", fault.undone), BACK_S)
+    system.until_green(watched, fault.undone, BACK_S)
     again = publish(agent, event_id)
     expect(again.status_code == 202, "202 for the same event sent again", shorten(again))
     judge.within("applied_s", "it to be applied", partial(require_status, agent, event_id, "applied"))
@@ -142,6 +110,30 @@ def test_an_event_that_cannot_be_queued_is_refused_and_may_be_sent_again(
     expect(named, f"503 that names the database and the event {event_id}", shorten(refused))
     effects = database.rows("SELECT event_id FROM effects WHERE event_id = $1", event_id)
     judge(slowest("answer_s", [refused]), count("applied_twice", effects, allowed=1))
+
+
+def drain(system: System, database: Database, effects: Effects, ledger: Mapping[str, Write], judge: Judge) -> float:
+    """When every write of a ledger that was accepted is in effect, and the outbox empty. Raises UnmetError."""
+    balance = effects.settle(ledger, judge.bound("drained_s"))
+    system.waiting.until("the outbox to be empty", partial(require_empty, database), judge.bound("drained_s"))
+    judge(balanced(balance))
+    return time.monotonic()
+
+
+def queue_one(system: System, agent: Api, event_id: str) -> None:
+    """Publish an event that is queued. Raises UnmetError unless the answer says so, and where its status is."""
+    accepted = publish(agent, event_id)
+    expect(accepted.status_code == 202, "202 for an event that can be queued", shorten(accepted))
+    told = {name: accepted.headers.get(name) for name in ("Location", "Preference-Applied")}
+    wanted = {"Location": f"/events/{event_id}", "Preference-Applied": "respond-async"}
+    expect(told == wanted, f"headers {wanted} of a 202", told)
+    until_status(system, agent, event_id, "queued")
+
+
+def until_status(system: System, agent: Api, event_id: str, status: str) -> None:
+    """Wait until `GET /events/{id}` shows a status. Raises UnmetError."""
+    shown = partial(require_status, agent, event_id, status)
+    system.waiting.until(f"{event_id} to be {status}", shown, NOTICED_S)
 
 
 def publish(agent: Api, event_id: str) -> Response:

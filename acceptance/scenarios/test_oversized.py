@@ -7,20 +7,17 @@ from functools import partial
 from typing import NamedTuple
 from uuid import uuid4
 
-from acceptance.agent.account import Account
-from acceptance.agent.broker import COMPRESS, EMPTY, Broker
+from acceptance.agent.contract import named
 from acceptance.agent.database import Database
 from acceptance.agent.dead_letters import in_table
-from acceptance.agent.readiness import named
-from acceptance.agent.record import Record, cloud_event
+from acceptance.agent.effects import Effects
 from acceptance.agent.system import System
-from acceptance.agent.topic import Topic
+from acceptance.agent.topic import COMPRESS, EMPTY, Broker, Record, Topic, cloud_event
 from acceptance.harness.errors import KubectlError, expect
 from acceptance.harness.faults.faults import Faults
 from acceptance.harness.suite.catalogue import proves
 from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import count, took
-from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.timeline import Timeline
 
 SENT_TO_ITS_START = re.compile(r"was made anew, so the group was sent to its start, (\d+)")
@@ -29,33 +26,23 @@ PARTITION, UNPACKED_MIB, RECORDS = 0, 300, 2
 
 @proves("endurance-record-too-large")
 def test_a_record_that_no_sidecar_can_take_is_named_and_can_be_passed_over(
-    system: System,
-    database: Database,
-    topic: Topic,
-    faults: Faults,
-    account: Account,
-    watched: Timeline,
-    waiting: Waiting,
-    judge: Judge,
+    system: System, database: Database, topic: Topic, faults: Faults, effects: Effects, watched: Timeline, judge: Judge
 ) -> None:
     ids = [uuid4().hex for _ in range(2)]
-    between, behind = (Record(cloud_event(one, account.key), partition=PARTITION) for one in ids)
+    between, behind = (Record(cloud_event(one, effects.key), partition=PARTITION) for one in ids)
     with poisoned(faults, system, topic, watched, between) as (first, second):
         topic.write([behind])
-        naming = partial(named, watched, "events", first.at, f"at offset {first.offset}")
-        noticed = waiting.until(f"/ready to name offset {first.offset}", naming, judge.bound("noticed_s"))
+        offset = f"at offset {first.offset}"
+        noticed = system.until_named(watched, "events", first.at, judge.bound("noticed_s"), offset)
         # what is between them the sidecar fetches together with the second, and so never takes
         for poison, waits_at in ((first, first.offset), (second, second.offset - 1)):
             said = passed_over(system, topic, waits_at, watched, judge.bound("noticed_s"))
             expect(f"at offset {poison.offset + RECORDS}" in said, "`python -m app skip` to say where it goes on", said)
-        judge.within(
-            "applied_s", "the events between and behind to be applied", partial(account.require_applied, set(ids))
-        )
+        judge.within("applied_s", "what is between and behind to be applied", partial(effects.require, set(ids)))
     for poison in (first, second):
-        judge.within(
-            "recorded_s", "it to be on record", partial(in_table, database, f"position:{PARTITION}:{poison.offset}")
-        )
-    judge(took("noticed_s", first.at, noticed), count("applied_twice", account.twice()))
+        on_record = partial(in_table, database, f"position:{PARTITION}:{poison.offset}")
+        judge.within("recorded_s", "it to be on record", on_record)
+    judge(took("noticed_s", first.at, noticed), count("applied_twice", effects.twice()))
 
 
 def passed_over(system: System, topic: Topic, offset: int, timeline: Timeline, within_s: float) -> str:

@@ -2,11 +2,11 @@
 
 from contextlib import ExitStack
 from functools import partial
-from uuid import uuid4
+from typing import Any
 
 from acceptance.agent import names, overlay, playbook
-from acceptance.agent.account import Account
 from acceptance.agent.database import Database
+from acceptance.agent.effects import Effects
 from acceptance.agent.options import AgentOptions
 from acceptance.agent.playbook import Command, Shell
 from acceptance.agent.system import System
@@ -69,34 +69,39 @@ def require_shown(shell: Shell, command: Command, database: Database, run: Run) 
 @proves("scenario-48-namespace-deleted")
 def test_an_apply_brings_everything_back(
     system: System,
-    cluster: Cluster,
     agent: Api,
     faults: Faults,
-    account: Account,
+    effects: Effects,
     toolbox: Toolbox,
     agent_options: AgentOptions,
     judge: Judge,
 ) -> None:
     require_usual(system)
-    key, value = f"acceptance-{uuid4()}", {"from": "before"}
     faults.begin(system.agent)
-    name = overlay.deployed(cluster.kubectl.context, agent_options.overlay)
-    agent.json("POST", "/state", json={"key": key, "value": value})
-    event = agent.json("POST", "/publish", json={"message": "before", "metadata": {"key": account.key}})
-    judge.within("applied_s", "the event to be applied", partial(account.require_applied, {event["id"]}))
-    before = agent.json("GET", f"/events?key={account.key}")
+    agent.json("POST", "/state", json={"key": effects.key, "value": {"from": "before"}})
+    first = publish_and_apply(agent, effects, judge)
+    before = kept(agent, effects.key)
 
+    name = overlay.deployed(system.cluster.kubectl.context, agent_options.overlay)
     with faults.journal.promised("apply", overlay=name):
-        cluster.kubectl.run("delete", "namespace", system.namespace, timeout_s=DELETED_S)
+        system.cluster.kubectl.run("delete", "namespace", system.namespace, timeout_s=DELETED_S)
     judge.within("back_s", "the steady state", partial(system.require_steady, agent))
     toolbox.start()  # it was in that namespace
+    now = kept(agent, effects.key)
+    expect(now == before, f"state and events of before: {before}", now)
+    agent.json("DELETE", f"/state/{effects.key}")
+    publish_and_apply(agent, effects, judge, first)
+    judge(count("applied_twice", effects.twice()), most("dead_lettered", effects.dead_lettered()))
 
-    expect(agent.json("GET", f"/state/{key}")["value"] == value, f"the state of before: {value}", "another")
-    now = agent.json("GET", f"/events?key={account.key}")
-    expect(now == before, f"the events of before: {before}", now)
-    agent.json("DELETE", f"/state/{key}")
-    later = agent.json("POST", "/publish", json={"message": "after", "metadata": {"key": account.key}})
-    judge.within(
-        "applied_s", "an event of now to be applied", partial(account.require_applied, {event["id"], later["id"]})
-    )
-    judge(count("applied_twice", account.twice()), most("dead_lettered", account.dead_lettered()))
+
+def publish_and_apply(agent: Api, effects: Effects, judge: Judge, *before: str) -> str:
+    """The id of an event that is in effect, as those before are."""
+    content = {"message": "before or after", "metadata": {"key": effects.key}}
+    event_id = str(agent.json("POST", "/publish", json=content)["id"])
+    judge.within("applied_s", "an event to be applied", partial(effects.require, {event_id, *before}))
+    return event_id
+
+
+def kept(agent: Api, key: str) -> dict[str, Any]:
+    """The state and the events of a key."""
+    return {"state": agent.json("GET", f"/state/{key}"), "events": agent.json("GET", f"/events?key={key}")}

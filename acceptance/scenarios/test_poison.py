@@ -7,10 +7,9 @@ from uuid import uuid4
 from acceptance.agent.database import Database
 from acceptance.agent.dead_letters import DeadLetter, in_table, in_topic
 from acceptance.agent.inputs.poison import Poison, kinds
-from acceptance.agent.record import Record, cloud_event
 from acceptance.agent.schema import Schema
 from acceptance.agent.system import System
-from acceptance.agent.topic import Topic
+from acceptance.agent.topic import Record, Topic, cloud_event
 from acceptance.harness.errors import NotYetError, expect
 from acceptance.harness.faults.faults import Faults
 from acceptance.harness.faults.restart import replaced
@@ -28,13 +27,7 @@ DELIVERIES = "SELECT coalesce(max(deliveries), 0) FROM processed_events WHERE id
 
 @proves("scenario-17-poison")
 def test_poison_moves_aside_and_the_good_events_behind_it_are_applied(
-    system: System,
-    agent: Api,
-    database: Database,
-    schema: Schema,
-    topic: Topic,
-    dead_letters: Topic,
-    judge: Judge,
+    system: System, agent: Api, database: Database, schema: Schema, topic: Topic, dead_letters: Topic, judge: Judge
 ) -> None:
     system.until_steady(agent)
     restarts, ends = system.restarts(), dead_letters.offsets()
@@ -44,10 +37,8 @@ def test_poison_moves_aside_and_the_good_events_behind_it_are_applied(
             good = uuid4().hex
             records = (poison.record, Record(cloud_event(good, key)))
             (place, _) = topic.write([replace(one, partition=PARTITION) for one in records])
-            applied = partial(require_delivered, database, good, 1)
-            expected = f"the good event behind {poison.name} to be applied"
-            judge.within("good_applied_s", expected, applied, interval_s=0.05)
-            event_id = poison.id_at(*place)
+            applied, event_id = partial(require_delivered, database, good, 1), poison.id_at(*place)
+            judge.within("good_applied_s", f"the good event behind {poison.name} to be applied", applied, 0.05)
             if poison.reason:
                 recorded = partial(in_table, database, event_id)
                 require_told(poison, judge.within("recorded_s", f"{poison.name} to be recorded", recorded))
@@ -61,12 +52,7 @@ def test_poison_moves_aside_and_the_good_events_behind_it_are_applied(
 
 @proves("scenario-18-replay")
 def test_a_dead_letter_that_is_replayed_takes_effect_once(
-    system: System,
-    database: Database,
-    schema: Schema,
-    topic: Topic,
-    faults: Faults,
-    judge: Judge,
+    system: System, database: Database, schema: Schema, topic: Topic, faults: Faults, judge: Judge
 ) -> None:
     faults.require_steady()
     event_id, key = uuid4().hex, f"acceptance-{uuid4()}"

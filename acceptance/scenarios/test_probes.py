@@ -2,7 +2,7 @@
 
 from random import Random
 
-from acceptance.agent.audit import Audit
+from acceptance.agent.effects import Effects
 from acceptance.agent.system import System
 from acceptance.harness.faults.faults import Faults
 from acceptance.harness.suite.catalogue import Entry, proves
@@ -27,17 +27,17 @@ def test_no_event_waits_for_long_though_probes_are_answered_too_late(
     faults: Faults,
     timeline: Timeline,
     load: Load,
-    audit: Audit,
+    effects: Effects,
     waiting: Waiting,
     judge: Judge,
 ) -> None:
     lengths = Random(f"{run.options.seed} {entry.id}")  # noqa: S311 -- drawn again from the seed, not secret
     url = system.publish_url()
     faults.require_steady()
-    with load.sending(writes(url, PER_SECOND, audit.prefix, keep=True)):
+    with load.sending(writes(url, PER_SECOND, effects.key, keep=True)):
         for number in range(1, entry.times + 1):
             with faults.frozen(system.agent, timeline, 0):
                 waiting.through(lengths.uniform(*HANGS_S), f"hang {number} of {entry.times}")
             waiting.through(BETWEEN_S, f"what comes of hang {number}")
     ledger = load.ledger()
-    judge(balanced(audit.settle(ledger, judge.bound("slowest_applied_s"))), slowest_applied(ledger, audit.effects()))
+    judge(balanced(effects.settle(ledger, judge.bound("slowest_applied_s"))), slowest_applied(ledger, effects.all()))

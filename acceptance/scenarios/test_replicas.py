@@ -8,12 +8,10 @@ from functools import partial
 import pytest
 
 from acceptance.agent import contract, replicas
-from acceptance.agent.account import Account
-from acceptance.agent.audit import Audit
 from acceptance.agent.database import Database
-from acceptance.agent.record import Record
+from acceptance.agent.effects import Effects
 from acceptance.agent.system import System
-from acceptance.agent.topic import Topic
+from acceptance.agent.topic import Record, Topic
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults.faults import Faults
 from acceptance.harness.faults.journal import Journal
@@ -48,8 +46,7 @@ class Writing:
     """Writes to one healthy replica, records that no replica can apply beside them, and what became of both."""
 
     load: Load
-    audit: Audit
-    account: Account
+    effects: Effects
     database: Database
     topic: Topic
     waiting: Waiting
@@ -60,14 +57,14 @@ class Writing:
     def to(self, pod: Pod) -> AbstractContextManager[None]:
         """Write events of many keys to a pod, for the length of a block."""
         url = f"http://{pod.host}:{contract.APP_PORT}/publish"
-        return self.load.sending(writes(url, PER_SECOND, self.audit.prefix, clients=CLIENTS, keep=True))
+        return self.load.sending(writes(url, PER_SECOND, self.effects.key, clients=CLIENTS, keep=True))
 
     def write_bad(self) -> None:
         """Write a record that can only be dead-lettered into each partition, the unfit replica's too."""
         self.bad_since = float(self.database.value("SELECT extract(epoch FROM clock_timestamp())::float8"))
         partitions = map(int, self.topic.offsets())
         # its own: the same bytes at the same place of a topic made anew would be on record already
-        bad = f"not an event of {self.audit.prefix}".encode()
+        bad = f"not an event of {self.effects.key}".encode()
         self.bad = set(self.topic.write([Record(bad, partition=number) for number in partitions]))
 
     def require_all_applied_in_time(self) -> None:
@@ -76,17 +73,17 @@ class Writing:
         Raises UnmetError when a bad record is not on record.
         """
         ledger = self.load.ledger()
-        self.judge(balanced(self.audit.settle(ledger, SETTLED_S)), slowest_applied(ledger, self.audit.effects()))
+        self.judge(balanced(self.effects.settle(ledger, SETTLED_S)), slowest_applied(ledger, self.effects.all()))
         recorded = self.waiting.until("every bad record to be on record", self._recorded, SETTLED_S)
         self.judge(took("slowest_recorded_s", self.bad_since, max(recorded.values())))
-        self.judge(most("dead_lettered", self.account.dead_lettered() - len(self.bad)))
+        self.judge(most("dead_lettered", self.effects.dead_lettered() - len(self.bad)))
 
     def _recorded(self) -> dict[tuple[int, int], float]:
         rows = self.database.rows(ON_RECORD, [partition for partition, _ in self.bad], self.bad_since)
         recorded = {(row["partition"], row["offset"]): row["at"] for row in rows}
         if missing := self.bad - recorded.keys():
             raise NotYetError(f"{len(missing)} of {len(self.bad)} are not, such as {min(missing)}")
-        if (sent := self.account.dead_lettered()) < len(self.bad):
+        if (sent := self.effects.dead_lettered()) < len(self.bad):
             raise NotYetError(f"{sent} of {len(self.bad)} were sent to the dead letter topic")
         return {place: recorded[place] for place in self.bad}
 
@@ -94,15 +91,14 @@ class Writing:
 @pytest.fixture
 def writing(
     load: Load,
-    audit: Audit,
-    account: Account,
+    effects: Effects,
     database: Database,
     topic: Topic,
     waiting: Waiting,
     judge: Judge,
 ) -> Writing:
     """Writes to a healthy replica."""
-    return Writing(load, audit, account, database, topic, waiting, judge)
+    return Writing(load, effects, database, topic, waiting, judge)
 
 
 @proves("scenario-35-revision-without-database", "endurance-revision-refused", "endurance-revision-without-its-token")

@@ -15,9 +15,8 @@ from acceptance.agent import contract
 from acceptance.agent.criteria import ENTRIES
 from acceptance.agent.database import Database
 from acceptance.agent.inputs.bad_answer import canonical
-from acceptance.agent.record import Record
 from acceptance.agent.system import System
-from acceptance.agent.topic import Topic
+from acceptance.agent.topic import Record, Topic
 from acceptance.harness.errors import NotYetError, UnmetError, expect
 from acceptance.harness.faults.journal import Journal
 from acceptance.harness.faults.restart import replaced
@@ -120,12 +119,7 @@ def test_state_survives_restarts_of_the_agent_and_of_postgresql(
 
 @proves("scenario-2-events-take-effect-once")
 def test_events_take_effect_exactly_once(
-    agent: Api,
-    database: Database,
-    topic: Topic,
-    published: Published,
-    restarted_s: float,
-    judge: Judge,
+    agent: Api, database: Database, topic: Topic, published: Published, restarted_s: float, judge: Judge
 ) -> None:
     if published.late:
         raise published.late

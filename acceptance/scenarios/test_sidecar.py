@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 
 from acceptance.agent import contract
-from acceptance.agent.readiness import named
+from acceptance.agent.contract import named
 from acceptance.agent.system import System
 from acceptance.harness.errors import NotYetError
 from acceptance.harness.faults.faults import Faults
@@ -18,7 +18,6 @@ from acceptance.harness.probes.api import Api
 from acceptance.harness.suite.catalogue import Entry, proves
 from acceptance.harness.suite.judge import Judge
 from acceptance.harness.suite.numbers import most, recovered, share, took
-from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching.observers import sampling
 from acceptance.harness.watching.timeline import Timeline
 
@@ -28,27 +27,16 @@ LOADED = {
 }
 HEALTH_OF_CALLER = f"/v1.0/invoke/{contract.CALLER}/method/health"
 SAMPLED_S = 1.0
+NAMED_S = 15
 
 
 @proves("scenario-21-sidecar-hung")
 def test_a_sidecar_that_hangs_is_named_and_all_recovers(
-    system: System,
-    entry: Entry,
-    agent: Api,
-    faults: Faults,
-    watched: Timeline,
-    waiting: Waiting,
-    judge: Judge,
+    system: System, entry: Entry, agent: Api, faults: Faults, watched: Timeline, judge: Judge
 ) -> None:
     with faults.frozen(system.sidecar, watched, entry.lasts_s) as fault:
-        noticed = waiting.until(
-            "/ready to name dapr",
-            partial(named, watched, "dapr", fault.at, "no answer within"),
-            judge.bound("noticed_s"),
-        )
-    waiting.until(
-        "/ready to be green", partial(watched.first, "ready", "200", fault.undone), judge.bound("ready_again_s")
-    )
+        noticed = system.until_named(watched, "dapr", fault.at, judge.bound("noticed_s"), "no answer within")
+    system.until_green(watched, fault.undone, judge.bound("ready_again_s"))
     first_event = system.publish_and_wait(agent, judge.bound("first_event_s"))
     judge(share("unhealthy_percent", watched, "health", fault.at, other_than="200"))
     judge(took("noticed_s", fault.at, noticed), recovered(watched, fault.undone, fault.undone))
@@ -57,26 +45,15 @@ def test_a_sidecar_that_hangs_is_named_and_all_recovers(
 
 @proves("scenario-22-pubsub-missing", "scenario-23-statestore-missing")
 def test_a_sidecar_without_a_component_is_named_and_all_recovers(
-    system: System,
-    entry: Entry,
-    agent: Api,
-    faults: Faults,
-    journal: Journal,
-    watched: Timeline,
-    waiting: Waiting,
-    judge: Judge,
+    system: System, entry: Entry, agent: Api, faults: Faults, watched: Timeline, judge: Judge
 ) -> None:
-    with deleted(system, journal, entry.target, watched) as (gone, restore):
-        noticed = waiting.until(
-            "/ready to name it", partial(named, watched, "dapr", gone, entry.target), judge.bound("noticed_s")
-        )
+    with deleted(system, faults.journal, entry.target, watched) as (gone, restore):
+        noticed = system.until_named(watched, "dapr", gone, judge.bound("noticed_s"), entry.target)
         with replace(faults, require_steady=lambda: None).killed_in_place(system.sidecar, watched) as fault:
             for missing in LOADED[entry.target]:
-                waiting.until(f"/ready to name {missing}", partial(named, watched, "dapr", fault.at, missing), 15)
+                system.until_named(watched, "dapr", fault.at, NAMED_S, missing)
             back = restore()
-            waiting.until(
-                "/ready to be green", partial(watched.first, "ready", "200", back), judge.bound("ready_again_s")
-            )
+            system.until_green(watched, back, judge.bound("ready_again_s"))
             first_event = system.publish_and_wait(agent, judge.bound("first_event_s"))
             judge(recovered(watched, back, back), most("first_event_s", first_event))
             judge(took("noticed_s", gone, noticed))
@@ -85,35 +62,25 @@ def test_a_sidecar_without_a_component_is_named_and_all_recovers(
 
 @proves("endurance-component-missing")
 def test_what_is_missing_for_good_takes_nothing_from_what_works(
-    system: System,
-    entry: Entry,
-    agent: Api,
-    sidecar: Api,
-    faults: Faults,
-    journal: Journal,
-    watched: Timeline,
-    waiting: Waiting,
-    judge: Judge,
+    system: System, entry: Entry, agent: Api, sidecar: Api, faults: Faults, watched: Timeline, judge: Judge
 ) -> None:
     key = f"acceptance-{uuid4()}"
     agent.json("POST", "/state", json={"key": key, "value": "here"})
     paths = {"state": f"/v1.0/state/{contract.STATESTORE}/{key}", "invocation": HEALTH_OF_CALLER}
     with ExitStack() as stack:
-        gone, restore = stack.enter_context(deleted(system, journal, entry.target, watched))
+        gone, restore = stack.enter_context(deleted(system, faults.journal, entry.target, watched))
         for name, path in paths.items():
             stack.enter_context(sampling(watched, name, partial(status_of, sidecar, path), SAMPLED_S))
         killing = replace(faults, require_steady=lambda: None).killed_in_place(system.sidecar, watched)
         fault = stack.enter_context(killing)
-        gave_up = partial(named, watched, "dapr", fault.at, "there will be no more")
-        waiting.through(entry.lasts_s, f"{entry.target} to be missing for good")
-        judge(took("gave_up_s", fault.at, gave_up()))
+        system.waiting.through(entry.lasts_s, f"{entry.target} to be missing for good")
+        judge(took("gave_up_s", fault.at, named(watched, "dapr", fault.at, "there will be no more")))
         judge(most("restarts", system.agent_pod().containers[system.sidecar.container].restarts))
         judge(share("state_away_percent", watched, "state", gone, other_than="200"))
         judge(share("invocation_away_percent", watched, "invocation", gone, other_than="200"))
         judge(share("unhealthy_percent", watched, "health", gone, other_than="200"))
         back = restore()
-        waiting.until("/ready to be green", partial(watched.first, "ready", "200", back), judge.bound("ready_again_s"))
-        judge(took("ready_again_s", back, watched.first("ready", "200", back)))
+        judge(took("ready_again_s", back, system.until_green(watched, back, judge.bound("ready_again_s"))))
         judge(most("first_event_s", system.publish_and_wait(agent, judge.bound("first_event_s"))))
     agent.json("DELETE", f"/state/{key}")
 

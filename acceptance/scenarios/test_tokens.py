@@ -9,7 +9,7 @@ from functools import partial
 from http.client import UNAUTHORIZED
 from uuid import uuid4
 
-from acceptance.agent import contract, tokens
+from acceptance.agent import contract, dapr
 from acceptance.agent.inputs.request import CREDENTIAL
 from acceptance.agent.system import System
 from acceptance.harness.errors import expect
@@ -18,12 +18,11 @@ from acceptance.harness.faults.journal import Journal
 from acceptance.harness.faults.restart import until_new
 from acceptance.harness.kube.workload import find
 from acceptance.harness.probes.api import Api, reached, shorten
+from acceptance.harness.suite.artifacts import Masking
 from acceptance.harness.suite.catalogue import proves
 from acceptance.harness.suite.judge import Judge
-from acceptance.harness.suite.masking import Masking
 from acceptance.harness.suite.numbers import most, took
 from acceptance.harness.suite.run import Run
-from acceptance.harness.waiting import Waiting
 
 FORWARDED_S = 15
 INVOKE = f"/v1.0/invoke/{contract.AGENT}/method/health"
@@ -31,19 +30,10 @@ INVOKE = f"/v1.0/invoke/{contract.AGENT}/method/health"
 
 @proves("scenario-31-api-tokens")
 def test_all_goes_on_beside_sidecars_that_ask_for_a_token(
-    system: System,
-    agent: Api,
-    caller: Api,
-    sidecar: Api,
-    caller_sidecar: Api,
-    faults: Faults,
-    journal: Journal,
-    waiting: Waiting,
-    run: Run,
-    judge: Judge,
+    system: System, agent: Api, caller: Api, sidecar: Api, caller_sidecar: Api, faults: Faults, run: Run, judge: Judge
 ) -> None:
     faults.require_steady()
-    with asking(system, journal, run.masking) as token:
+    with asking(system, faults.journal, run.masking) as token:
         started = time.monotonic()
         roll_out(system, judge.bound("rolled_out_s"))
         judge(took("rolled_out_s", started, time.monotonic()))
@@ -51,7 +41,7 @@ def test_all_goes_on_beside_sidecars_that_ask_for_a_token(
         for one in (sidecar, caller_sidecar):
             # its pod is another one than before: a port-forward may still have to notice
             ask = partial(one.call, "GET", "/v1.0/metadata", headers={CREDENTIAL: ""})
-            answer = waiting.until("a sidecar to answer", ask, FORWARDED_S)
+            answer = system.waiting.until("a sidecar to answer", ask, FORWARDED_S)
             expect(answer.status_code == UNAUTHORIZED, "a call without the token to be refused", shorten(answer))
         judge.within("reached_s", "/invoke/health to be answered", partial(reached, caller, "/invoke/health"))
         health = caller_sidecar.json("GET", INVOKE, headers={CREDENTIAL: token})
@@ -69,15 +59,15 @@ def test_all_goes_on_beside_sidecars_that_ask_for_a_token(
 def asking(system: System, journal: Journal, masking: Masking) -> Iterator[str]:
     """The token that both sidecars of the next pods ask for; they are told as before in any case, unless they did."""
     cluster, name = system.cluster, system.names.secrets.api_token
-    if token := tokens.read(system, masking, name):
+    if token := dapr.read_token(system, masking, name):
         yield token
         return
     token = masking.hide(secrets.token_urlsafe(32))
     undo = [journal.promise("delete secret", namespace=system.namespace, name=name)]
     try:
-        cluster.kubectl.run("create", "-f", "-", stdin=json.dumps(tokens.manifest(system, token)))
+        cluster.kubectl.run("create", "-f", "-", stdin=json.dumps(dapr.token_secret(system, token)))
         for app in (system.agent, system.caller):
-            change = {"namespace": app.namespace, "reference": f"deployment/{app.name}", "name": tokens.ASKS}
+            change = {"namespace": app.namespace, "reference": f"deployment/{app.name}", "name": dapr.ASKS}
             undo.append(journal.promise("annotate", **change, value=None))
             cluster.annotate_pods(**change, value=name)
         yield token
@@ -94,6 +84,6 @@ def roll_out(system: System, within_s: float) -> None:
         old = {
             pod.uid
             for pod in cluster.pods(workload.namespace, workload.selector)
-            if pod.annotations.get(tokens.ASKS) is None
+            if pod.annotations.get(dapr.ASKS) is None
         }
         until_new(cluster, workload, old, system.waiting, within_s)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from acceptance.agent.inputs.request import Request
-from acceptance.agent.inputs.route import escaped
+from acceptance.agent.inputs.request import Request, escaped
 
 PROBLEM = "application/problem+json"
 # the caller names the agent

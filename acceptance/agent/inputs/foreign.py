@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from acceptance.agent.record import Record
+from acceptance.agent.topic import Record
 
 TEXTS = (
     "Müller", "日本語", "\U0001f600", "a\tb\n", "\x7f\x9b", "' OR 1=1 --", "\\u0000", "<&>", "\u2028", "", "x" * 5000,

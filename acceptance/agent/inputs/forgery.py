@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from acceptance.agent import contract
-from acceptance.agent.record import cloud_event
+from acceptance.agent.topic import cloud_event
 
 ROUTES = ("subscribe", "dead-letters")
 TRICKS = (

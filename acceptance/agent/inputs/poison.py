@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import uuid4
 
-from acceptance.agent.record import Record, cloud_event
+from acceptance.agent.topic import Record, cloud_event
 
 # What a broker takes at most by default, less the frame of a batch of one record.
 LARGEST = 1_048_588 - 72

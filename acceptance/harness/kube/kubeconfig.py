@@ -15,7 +15,7 @@ from acceptance.harness.errors import EnvironmentNotReadyError, KubectlError
 from acceptance.harness.kube import proxies
 from acceptance.harness.kube.kubectl import Kubectl, output
 
-HINT = "--context NAME takes another"
+HINT = "--acceptance-context NAME takes another"
 CONTAINER_ADDRESSES = "{{range .Containers}}{{.IPv4Address}} {{end}}"
 
 
@@ -78,7 +78,7 @@ def private_copy(context: str | None, usual: Sequence[str] = (), hint: str = HIN
         proxies.spare(urlsplit(server).hostname or "")
     elif not context:
         raise EnvironmentNotReadyError(
-            f"context {chosen!r} points at {server}, not at this machine; name it to use it: --context {chosen}"
+            f"context {chosen!r} points at {server}, not at this machine, so it has to be named; {hint}"
         )
     with TemporaryDirectory(prefix="acceptance-") as folder:
         copy = Path(folder) / "kubeconfig"

@@ -1,13 +1,36 @@
-"""Everything a run opens to reach the system, closed together."""
+"""Everything a run opens to reach the system, closed together; and what is counted there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import partial
 
+from acceptance.harness.errors import NotYetError
 from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.kube.objects import Pod
 from acceptance.harness.kube.port_forward import PortForward
 from acceptance.harness.kube.workload import find, serving_pod
 from acceptance.harness.probes.api import Api
+
+
+@dataclass(frozen=True)
+class Counter:
+    """The series of one Prometheus counter that carry some labels, added up over all whose metrics are asked."""
+
+    metrics: Callable[[], Iterable[Api]]
+    name: str
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def value(self) -> float:
+        """How much was counted until now; 0 before the first."""
+        lines = [line for api in self.metrics() for line in api.call("GET", "/metrics").text.splitlines()]
+        wanted = [f'{label}="{value}"' for label, value in self.labels.items()]
+        series = [line for line in lines if line.startswith(f"{self.name}{{") and all(one in line for one in wanted)]
+        return sum(float(line.rpartition(" ")[2]) for line in series)
+
+    def require(self, value: float) -> None:
+        """Raise NotYetError until so much was counted."""
+        if (seen := self.value()) < value:
+            raise NotYetError(f"{self.name} {self.labels} is {seen:.0f}, not {value:.0f}")
 
 
 class Reach:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from acceptance.harness.errors import EnvironmentNotReadyError, KubectlError
-from acceptance.harness.faults.fault import undo_table
+from acceptance.harness.faults.faults import undo_table
 from acceptance.harness.faults.journal import Journal, Undo
 from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.kube.config_map import ConfigMap

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from acceptance.harness.suite.catalogue import Entry
 from acceptance.harness.suite.numbers import Numbers, took
-from acceptance.harness.suite.results import Result
+from acceptance.harness.suite.report import Result
 from acceptance.harness.waiting import Waiting
 
 T = TypeVar("T")

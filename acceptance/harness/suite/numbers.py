@@ -1,6 +1,6 @@
 """What was seen, as numbers: the only ones that are held against the bounds of criteria.toml.
 
-Each is fed by `tests/acceptance/harness/test_numbers.py` with a recording that has to exceed every bound of its name.
+Each is fed by `tests/acceptance/harness/suite/test_numbers.py` with a bad recording that has to exceed its bounds.
 """
 
 from collections.abc import Collection, Iterable, Mapping

@@ -91,14 +91,18 @@ def add(parser: pytest.Parser, table: Iterable[Option] = TABLE, prefix: str = PR
         group.addoption(f"--{prefix}{option.name}", dest=option.member, help=text, **kind)
 
 
+def written(config: pytest.Config, name: str) -> str:
+    """An option as a run calls it: without the prefix where a suite leaves that out."""
+    return f"--{'' if config.stash.get(SHORT, False) else PREFIX}{name}"
+
+
 def values_of(config: pytest.Config, table: Iterable[Option]) -> dict[str, Any]:
     """What options are set to, by name. Raises pytest.UsageError for one that none of its choices is."""
     values = {option.name: config.getoption(option.member) for option in table}
     for option in table:
         if option.choices and values[option.name] not in {option.default, *option.choices}:
-            raise pytest.UsageError(
-                f"--{option.name} ({option.variable}): {values[option.name]!r} is none of {', '.join(option.choices)}"
-            )
+            told = f"{written(config, option.name)} ({option.variable}): {values[option.name]!r}"
+            raise pytest.UsageError(f"{told} is none of {', '.join(option.choices)}")
     return values
 
 
@@ -116,7 +120,7 @@ def find(config: pytest.Config) -> Catalogue | None:
     try:
         return load(file) if file else None
     except (OSError, ValueError) as error:
-        raise pytest.UsageError(f"--criteria: {error}") from error
+        raise pytest.UsageError(f"{written(config, 'criteria')}: {error}") from error
 
 
 def parse(config: pytest.Config, catalogue: Catalogue) -> Options:
@@ -129,11 +133,11 @@ def parse(config: pytest.Config, catalogue: Catalogue) -> Options:
     except ValueError:
         time_scale = 0.0
     if not 0 < time_scale <= 100:
-        raise pytest.UsageError(f"--time-scale: {values['time-scale']!r} is not a number above 0 and up to 100")
+        told = f"{written(config, 'time-scale')}: {values['time-scale']!r}"
+        raise pytest.UsageError(f"{told} is not a number above 0 and up to 100")
     seed = values["seed"] or str(secrets.randbelow(10**6))
     if not seed.isdecimal():
-        raise pytest.UsageError(f"--seed: {seed!r} is not a whole number")
-    prefix = "" if config.stash.get(SHORT, False) else PREFIX
+        raise pytest.UsageError(f"{written(config, 'seed')}: {seed!r} is not a whole number")
     same = [*given(config), ("seed", seed)]
     highest = 2 if values["endurance"] else int(values["faults"])
     return Options(
@@ -144,6 +148,6 @@ def parse(config: pytest.Config, catalogue: Catalogue) -> Options:
         fault_backends=frozenset(name.strip() for name in values["fault-backends"].split(",") if name.strip()),
         seed=int(seed),
         plan=values["plan"],
-        given=tuple(f"--{prefix}{name}={value}" for name, value in same),
-        prefix=prefix,
+        given=tuple(f"{written(config, name)}={value}" for name, value in same),
+        prefix=written(config, "")[2:],
     )

@@ -21,15 +21,14 @@ from acceptance.harness.errors import (
     most_urgent,
     told,
 )
-from acceptance.harness.faults.interruption import terminate_like_interrupt, uninterrupted
+from acceptance.harness.faults.journal import terminate_like_interrupt, uninterrupted
 from acceptance.harness.kube.port_forward import PortForward
 from acceptance.harness.suite import report
-from acceptance.harness.suite.artifacts import Artifacts
+from acceptance.harness.suite.artifacts import Artifacts, Masking
 from acceptance.harness.suite.catalogue import TIERS, Entry
 from acceptance.harness.suite.explanation import Diagnosis, explain
-from acceptance.harness.suite.masking import Masking
 from acceptance.harness.suite.options import Options
-from acceptance.harness.suite.results import Result
+from acceptance.harness.suite.report import Result
 from acceptance.harness.suite.selection import entry_of
 from acceptance.harness.waiting import Waiting
 from acceptance.harness.watching import logs

@@ -80,7 +80,6 @@ def compare(ledger: Mapping[str, Write], effects: Sequence[Effect], totals: Tota
     outcomes = Counter(one.outcome for one in ledger.values())
     times = Counter(one.id for one in effects)
     sent = {(one.id, one.key, Decimal(one.sequence)) for one in ledger.values()}
-    moments = sorted(one.at for one in effects)
     named = {
         "failed": [one.id for one in ledger.values() if one.outcome == FAILED],
         "lost": [one.id for one in ledger.values() if one.outcome == ACKNOWLEDGED and one.id not in times],
@@ -96,10 +95,16 @@ def compare(ledger: Mapping[str, Write], effects: Sequence[Effect], totals: Tota
         acknowledged=outcomes[ACKNOWLEDGED],
         unknown=outcomes[UNKNOWN],
         applied=len(ledger.keys() & times.keys()),
-        longest_gap_s=max((later - sooner for sooner, later in pairwise(moments)), default=0.0),
+        longest_gap_s=longest_gap_s(effects),
         named=named,
         **{name: len(found) for name, found in named.items()},
     )
+
+
+def longest_gap_s(effects: Sequence[Effect]) -> float:
+    """The longest time between two effects that follow each other."""
+    moments = sorted(one.at for one in effects)
+    return max((later - sooner for sooner, later in pairwise(moments)), default=0.0)
 
 
 def in_flight(ledger: Mapping[str, Write], effects: Sequence[Effect], killed: float) -> int:

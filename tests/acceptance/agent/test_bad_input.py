@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from acceptance.agent.inputs import bad_input, route
+from acceptance.agent.inputs import bad_input
 from acceptance.agent.inputs.bad_answer import PROBLEM, examine
-from acceptance.agent.inputs.request import Request
+from acceptance.agent.inputs.request import CLOUD_EVENTS, Request, routes_of
 
 DOCUMENT: dict[str, Any] = {
     "paths": {
@@ -20,11 +20,11 @@ DOCUMENT: dict[str, Any] = {
         },
         "/state/{key}": {"get": {"parameters": [{"in": "path", "name": "key"}]}},
         "/publish": {"post": {"parameters": [{"in": "header", "name": "Idempotency-Key"}]}},
-        "/subscribe": {"post": {"requestBody": {"content": {route.CLOUD_EVENTS: {}}}}},
+        "/subscribe": {"post": {"requestBody": {"content": {CLOUD_EVENTS: {}}}}},
     },
     "components": {"schemas": {"E": {"examples": [{"key": "a", "value": 1}]}}},
 }
-ROUTES = route.routes(DOCUMENT)
+ROUTES = routes_of(DOCUMENT)
 STATE, READ, PUBLISH, SUBSCRIBE = ROUTES
 AWAY = {"title": "Service Unavailable", "status": 503, "detail": "pubsub is unavailable: no answer"}
 BROKEN = {"title": "Internal Server Error", "status": 500, "detail": "unexpected error"}

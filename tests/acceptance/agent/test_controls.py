@@ -13,13 +13,11 @@ import pytest
 
 from acceptance.agent.criteria import ENTRIES
 from acceptance.controls import __main__ as program
-from acceptance.controls import suite
 from acceptance.controls.__main__ import differences, main
 from acceptance.controls.broken import broken, undo_table
 from acceptance.controls.catalogue import Control, load
 from acceptance.harness.errors import UndoIncompleteError
-from acceptance.harness.faults.interruption import terminate_like_interrupt
-from acceptance.harness.faults.journal import Journal
+from acceptance.harness.faults.journal import Journal, terminate_like_interrupt
 from acceptance.harness.kube.kubectl import Kubectl
 
 CONTROL = Control(id="a", runs=(), red=frozenset({"criterion-4-health", "criterion-5-ready"}), cause="the broker")
@@ -203,7 +201,7 @@ class Child:
         binary.write_text(CHILD.format(python=sys.executable, does=does, at_last=at_last))
         binary.chmod(0o755)
         self.monkeypatch.setattr(sys, "executable", str(binary))
-        return suite.run()
+        return program.reported()
 
     @property
     def undid(self) -> bool:
@@ -213,7 +211,7 @@ class Child:
 
 @pytest.fixture
 def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Child]:
-    monkeypatch.setattr(suite, "ROOT", tmp_path)
+    monkeypatch.setattr(program, "ROOT", tmp_path)
     before = signal.getsignal(signal.SIGTERM)
     terminate_like_interrupt()
     yield Child(tmp_path, monkeypatch)
@@ -270,7 +268,7 @@ def test_the_exit_code_tells_how_the_controls_ended(
     monkeypatch.setattr(program, "private_copy", copied)
     monkeypatch.setattr(program, "terminate_like_interrupt", lambda: None)
     monkeypatch.setattr(program, "load", lambda: {"a": BREAKING})
-    monkeypatch.setattr(suite, "run", run)
+    monkeypatch.setattr(program, "reported", run)
     assert main(["a"]) == code
     assert objects.done == ["break", *PUT_BACK]
 

@@ -8,7 +8,7 @@ from aiokafka.record.default_records import (  # type: ignore[import-untyped]  #
 )
 
 from acceptance.agent.inputs.poison import LARGEST, Poison, kinds
-from acceptance.agent.record import Record, cloud_event
+from acceptance.agent.topic import Record, cloud_event
 from acceptance.in_cluster.produce import record
 
 KINDS = kinds("key", "raises")

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from acceptance.agent.inputs import route
-from acceptance.agent.inputs.wire.answer import MalformedError, answers
+from acceptance.agent.inputs.request import CLOUD_EVENTS, routes_of
 from acceptance.agent.inputs.wire.case import Case, Cut, Script, as_lines, packed
 from acceptance.agent.inputs.wire.cases import KINDS, cases
-from acceptance.agent.inputs.wire.verdict import Outcome, judge
+from acceptance.agent.inputs.wire.verdict import MalformedError, Outcome, answers, judge
 from acceptance.in_cluster import wire
 from tests.app.listener import close
 
@@ -26,10 +25,10 @@ TOKEN = "hunter2"
 DOCUMENT: dict[str, Any] = {
     "paths": {
         "/health": {"get": {}},
-        "/subscribe": {"post": {"requestBody": {"content": {route.CLOUD_EVENTS: {}}}}},
+        "/subscribe": {"post": {"requestBody": {"content": {CLOUD_EVENTS: {}}}}},
     },
 }
-ROUTES = route.routes(DOCUMENT)
+ROUTES = routes_of(DOCUMENT)
 ASKED = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 GET = Case(1, 2, "target", Script((ASKED,)))
 LONGEST_S = 0.5

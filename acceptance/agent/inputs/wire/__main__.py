@@ -9,7 +9,7 @@ import sys
 
 import httpx
 
-from acceptance.agent.inputs import route
+from acceptance.agent.inputs.request import routes_of
 from acceptance.agent.inputs.wire.case import packed
 from acceptance.agent.inputs.wire.cases import case
 from acceptance.agent.inputs.wire.verdict import LONGEST_S, Outcome, judge
@@ -22,7 +22,7 @@ def main(address: str, which: str, prefix: str = "") -> int:
     seed, _, number = which.partition("/")
     token = os.environ.get("APP_API_TOKEN", "")
     document = httpx.get(f"http://{address}{prefix}/openapi.json", trust_env=False).raise_for_status().json()
-    one = case(route.routes(document), int(seed), int(number), prefix)
+    one = case(routes_of(document), int(seed), int(number), prefix)
     wanted = {"host": host, "port": int(port), "at_once": 1, "seconds": LONGEST_S}
     (told,) = asyncio.run(wire.run(wanted, packed([one], token)))
     outcome = Outcome.of(told)

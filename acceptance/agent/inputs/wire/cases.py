@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from random import Random
 
-from acceptance.agent.inputs.route import Route
-from acceptance.agent.inputs.wire import bodies, headers, lines, pace
-from acceptance.agent.inputs.wire.case import Case, Cut, Script
-from acceptance.agent.inputs.wire.parts import Parts
+from acceptance.agent.inputs.request import Route
+from acceptance.agent.inputs.wire import bodies, heads
+from acceptance.agent.inputs.wire.case import Case, Cut, Parts, Script
 
 Make = Callable[[Random, Parts], Script]
 HEALTH = Script((Parts(b"GET", b"/health").whole,), (200,))
@@ -19,16 +18,16 @@ def _health(_: Random, __: Parts) -> Script:
 
 
 MADE: dict[str, Make] = {
-    "method": lines.method,
-    "target": lines.target,
-    "version": lines.version,
-    "first": lines.first,
-    "host": headers.host,
-    "header": headers.line,
-    "length": headers.length,
-    "coding": headers.coding,
-    "wish": headers.wish,
-    "type": headers.kind,
+    "method": heads.method,
+    "target": heads.target,
+    "version": heads.version,
+    "first": heads.first,
+    "host": heads.host,
+    "header": heads.line,
+    "length": heads.length,
+    "coding": heads.coding,
+    "wish": heads.wish,
+    "type": heads.kind,
     "text": bodies.text,
     "chunks": bodies.chunks,
     "size": bodies.size,
@@ -50,19 +49,19 @@ def _good(_: Random, good: Parts) -> Script:
 
 
 def _slow(chance: Random, good: Parts) -> Script:
-    return pace.slowly(chance, _any(chance, good))
+    return bodies.slowly(chance, _any(chance, good))
 
 
 def _slow_pipeline(chance: Random, good: Parts) -> Script:
-    return pace.slowly(chance, bodies.pipeline(chance, good))
+    return bodies.slowly(chance, bodies.pipeline(chance, good))
 
 
 def _unfinished(chance: Random, good: Parts) -> Script:
-    return pace.unfinished(chance, _any(chance, good))
+    return bodies.unfinished(chance, _any(chance, good))
 
 
 def _cut(how: Cut, chance: Random, good: Parts) -> Script:
-    return pace.cut(chance, _any(chance, good), how)
+    return bodies.cut(chance, _any(chance, good), how)
 
 
 KINDS: dict[str, Make] = {
@@ -70,7 +69,7 @@ KINDS: dict[str, Make] = {
     **MADE,
     "slow": _slow,
     "slow pipeline": _slow_pipeline,
-    "dribble": pace.dribble,
+    "dribble": bodies.dribble,
     "unfinished": _unfinished,
     **{f"cut: {how}": partial(_cut, how) for how in ("shut", "reset", "leave")},
 }

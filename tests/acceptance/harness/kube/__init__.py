@@ -1,0 +1,1 @@
+"""The cluster, as the suite reads and reaches it."""

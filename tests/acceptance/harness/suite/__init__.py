@@ -1,0 +1,1 @@
+"""A run, its options and its reports."""
