@@ -9,8 +9,7 @@ import pytest
 
 from acceptance.agent.database import Database
 from acceptance.agent.effects import Effects
-from acceptance.agent.inputs import foreign
-from acceptance.agent.inputs.foreign import Foreign
+from acceptance.agent.inputs.records import Foreign, foreign
 from acceptance.agent.system import System
 from acceptance.agent.topic import Topic
 from acceptance.harness.errors import NotYetError
@@ -46,7 +45,7 @@ def test_every_record_of_a_foreign_producer_is_applied_or_on_record(
     places: Places = {}
     since = database.value("SELECT clock_timestamp()")
     with load.sending(writes(system.publish_url(), PER_SECOND, effects.key, keep=True)):
-        records = list(foreign.records(SEED, entry.times, prefix))
+        records = list(foreign(SEED, entry.times, prefix))
         for first in range(0, len(records), BATCH):
             batch = records[first : first + BATCH]
             places |= dict(zip(topic.write([one.record for one in batch]), batch, strict=True))

@@ -9,8 +9,7 @@ from uuid import uuid4
 
 from acceptance.agent.contract import named
 from acceptance.agent.database import Database
-from acceptance.agent.dead_letters import in_table
-from acceptance.agent.effects import Effects
+from acceptance.agent.effects import Effects, in_table
 from acceptance.agent.system import System
 from acceptance.agent.topic import COMPRESS, EMPTY, Broker, Record, Topic, cloud_event
 from acceptance.harness.errors import KubectlError, expect

@@ -5,8 +5,8 @@ from functools import partial
 from uuid import uuid4
 
 from acceptance.agent.database import Database
-from acceptance.agent.dead_letters import DeadLetter, in_table, in_topic
-from acceptance.agent.inputs.poison import Poison, kinds
+from acceptance.agent.effects import DeadLetter, in_table, in_topic
+from acceptance.agent.inputs.records import Poison, poisons
 from acceptance.agent.schema import Schema
 from acceptance.agent.system import System
 from acceptance.agent.topic import Record, Topic, cloud_event
@@ -33,7 +33,7 @@ def test_poison_moves_aside_and_the_good_events_behind_it_are_applied(
     restarts, ends = system.restarts(), dead_letters.offsets()
     key, raising = f"acceptance-{uuid4()}", uuid4().hex
     with schema.refusing(raising):
-        for poison in kinds(key, raising):
+        for poison in poisons(key, raising):
             good = uuid4().hex
             records = (poison.record, Record(cloud_event(good, key)))
             (place, _) = topic.write([replace(one, partition=PARTITION) for one in records])

@@ -8,8 +8,7 @@ from uuid import uuid4
 import pytest
 
 from acceptance.agent.database import Database
-from acceptance.agent.dead_letters import in_table
-from acceptance.agent.effects import Effects
+from acceptance.agent.effects import Effects, in_table
 from acceptance.agent.replicas import revised
 from acceptance.agent.schema import Schema
 from acceptance.agent.system import System

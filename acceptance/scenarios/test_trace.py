@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from acceptance.agent.database import Database
-from acceptance.agent.dead_letters import in_table
+from acceptance.agent.effects import in_table
 from acceptance.agent.schema import Schema
 from acceptance.agent.system import System
 from acceptance.agent.topic import Topic

@@ -6,8 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from acceptance.agent.rules import first_finding
-from acceptance.agent.state import State
+from acceptance.agent.rules import State, first_finding
 from acceptance.harness.probes.api import Api
 from tests.acceptance.fakes import AGENT, CALLER, COMPONENTS, KAFKA, OPERATOR, POD, POSTGRES, Data, pod_with
 

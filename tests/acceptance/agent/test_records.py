@@ -7,11 +7,11 @@ from aiokafka.record.default_records import (  # type: ignore[import-untyped]  #
     DefaultRecordBatchBuilder,
 )
 
-from acceptance.agent.inputs.poison import LARGEST, Poison, kinds
+from acceptance.agent.inputs.records import LARGEST_BYTES, Poison, poisons
 from acceptance.agent.topic import Record, cloud_event
 from acceptance.in_cluster.produce import record
 
-KINDS = kinds("key", "raises")
+KINDS = poisons("key", "raises")
 
 
 @pytest.mark.parametrize("poison", KINDS, ids=lambda one: one.name)
@@ -32,7 +32,7 @@ def test_the_largest_record_is_as_large_as_a_broker_takes() -> None:
     builder = DefaultRecordBatchBuilder(
         magic=2, compression_type=0, is_transactional=0, producer_id=1, producer_epoch=0, base_sequence=0, batch_size=1
     )
-    builder.append(0, timestamp=1_700_000_000_000, key=None, value=b"x" * LARGEST, headers=[])
+    builder.append(0, timestamp=1_700_000_000_000, key=None, value=b"x" * LARGEST_BYTES, headers=[])
     assert len(builder.build()) == 1_048_588
 
 

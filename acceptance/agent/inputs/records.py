@@ -1,4 +1,4 @@
-"""Records as producers of other teams and other languages write them: good ones, odd ones, and what no one can read."""
+"""Records of others: of producers of other teams and languages, and those that brought a consumer down somewhere."""
 
 import json
 import random
@@ -7,8 +7,9 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
-from acceptance.agent.topic import Record
+from acceptance.agent.topic import Record, cloud_event
 
 TEXTS = (
     "Müller", "日本語", "\U0001f600", "a\tb\n", "\x7f\x9b", "' OR 1=1 --", "\\u0000", "<&>", "\u2028", "", "x" * 5000,
@@ -50,7 +51,7 @@ class Foreign:
     applied: bool
 
 
-def records(seed: int, count: int, prefix: str) -> Iterator[Foreign]:
+def foreign(seed: int, count: int, prefix: str) -> Iterator[Foreign]:
     """So many records, the same for the same seed but for their ids and keys, which begin with `prefix`."""
     chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
     for number in range(count):
@@ -142,3 +143,44 @@ KINDS: dict[str, Callable[[random.Random, str], Foreign]] = {
     "headed": _headed,
     "large": _large,
 }
+
+
+# What a broker takes at most by default, less the frame of a batch of one record.
+LARGEST_BYTES = 1_048_588 - 72
+ATTEMPTS = 3
+TRACED = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+
+
+@dataclass(frozen=True)
+class Poison:
+    """A record that is applied after all when there is no reason against it, else dead-lettered.
+
+    Without an id of its own it gets one made of its position in the topic.
+    """
+
+    name: str
+    record: Record
+    id: str = ""
+    reason: str = ""
+    attempts: int = 1
+
+    def id_at(self, partition: int, offset: int) -> str:
+        """The id it is known by once it is in the topic."""
+        return self.id or f"position:{partition}:{offset}"
+
+
+def poisons(key: str, raising: str) -> list[Poison]:
+    """One record of each kind, for a key; the handling of the one with id `raising` is expected to raise."""
+    traced, keyed, headed, other = (uuid4().hex for _ in range(4))
+    return [
+        Poison("what is not JSON", Record(b"{not JSON"), reason="not JSON"),
+        Poison("a CloudEvent without id", Record(cloud_event(None, key)), reason="id:"),
+        Poison("an id that is a number", Record(cloud_event(7, key)), reason="id:"),
+        Poison("data that is a number", Record(cloud_event(other, key, data=7)), other, "data:"),
+        Poison("traceparent 1", Record(cloud_event(traced, key, traceparent=1)), traced),
+        Poison("null with a traceparent", Record(b"null", headers=TRACED), reason="not a CloudEvent"),
+        Poison("a newline in the record's key", Record(cloud_event(keyed, key), b"two\nlines"), keyed),
+        Poison("a space in a header's name", Record(cloud_event(headed, key), headers={"two words": "1"}), headed),
+        Poison("the largest record", Record(b"x" * LARGEST_BYTES), reason="not JSON"),
+        Poison("one whose handling raises", Record(cloud_event(raising, key)), raising, "RaiseError", ATTEMPTS),
+    ]
