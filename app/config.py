@@ -4,10 +4,19 @@ import re
 import sys
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app import SERVICE
+from app import SERVICE, tls
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)]
@@ -32,6 +41,13 @@ def _none_if_blank(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def _certificates(file: FilePath) -> FilePath:
+    tls.context(file)
+    return file
+
+
+RootCert = Annotated[Annotated[FilePath, AfterValidator(_certificates)] | None, BeforeValidator(_none_if_blank)]
+"""Certificates of who vouches for a server; those of the system unless given."""
 Token = Annotated[SecretStr, AfterValidator(_token)]
 Retention = Annotated[
     Annotated[float, Field(ge=1, le=3_153_600_000, allow_inf_nan=False)] | None, BeforeValidator(_none_if_blank)
@@ -90,6 +106,9 @@ class Settings(ServiceSettings):
     postgres_user: Required
     postgres_password: Annotated[SecretStr, Field(min_length=1)]
     postgres_database: Required
+    postgres_ssl_mode: Literal["disable", "verify-full"] = "disable"
+    """`verify-full`: only over TLS, with a certificate of that very host. Nothing falls back to anything."""
+    postgres_ssl_root_cert: RootCert = None
     postgres_pooling: Literal["session", "transaction"] = "session"
     """`transaction` where host and port are those of a pooler that gives each transaction another session."""
     database_timeout_seconds: Seconds = 2.0
@@ -108,6 +127,16 @@ class Settings(ServiceSettings):
     failed_events_retention_seconds: Retention = None
     dead_letters_retention_seconds: Retention = None
     kafka_brokers: Annotated[Required, AfterValidator(_brokers)]
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = "PLAINTEXT"
+    """How the agent itself asks the brokers; its sidecar is told by the Component."""
+    kafka_ssl_root_cert: RootCert = None
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_sasl_username: Annotated[str | None, BeforeValidator(_none_if_blank)] = Field(
+        default=None, validate_default=True
+    )
+    kafka_sasl_password: Annotated[SecretStr | None, BeforeValidator(_none_if_blank)] = Field(
+        default=None, validate_default=True
+    )
     kafka_consumer_group: Required = "fastapi-consumer-group"
     """The sidecar's; a test keeps it equal to the Component's."""
     check_period_seconds: Seconds = 0.5
@@ -134,6 +163,13 @@ class Settings(ServiceSettings):
     """The same while its backend was there all the time; the sidecar itself tries again each minute."""
     max_event_attempts: Annotated[int, Field(ge=1, le=100)] = 3
     """Deliveries of an event whose handling raises, before it is dead-lettered."""
+
+    @field_validator("kafka_sasl_username", "kafka_sasl_password")
+    @classmethod
+    def _check_sasl(cls, told: str | SecretStr | None, info: ValidationInfo) -> str | SecretStr | None:
+        if told is None and info.data.get("kafka_security_protocol") == "SASL_SSL":
+            raise ValueError("expected one where KAFKA_SECURITY_PROTOCOL is SASL_SSL")
+        return told
 
 
 S = TypeVar("S", bound=ServiceSettings)

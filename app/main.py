@@ -40,12 +40,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             # find what only who connects is told, and whose the address is by now
             Database(settings, connections=1, statements=CHECKED_STATEMENTS, beside=database, script=SCRIPT) as checked,
             # a little less than the check's own time, so that the client closes what it opened
-            Broker(settings.kafka_brokers, 0.8 * settings.check_timeout_seconds) as broker,
+            Broker(settings, 0.8 * settings.check_timeout_seconds) as broker,
             Monitor(settings, sidecar, checked, broker, lambda: bool(app.state.draining)) as monitor,
             Relay(settings, sidecar, database, monitor) as relay,
             # its own too: it may take its time
             Database(settings, connections=1) as aside,
-            Kafka(settings.kafka_brokers, settings.database_timeout_seconds) as kafka,
+            Kafka(settings, settings.database_timeout_seconds) as kafka,
             Retention(settings, aside, Group(kafka, settings.kafka_consumer_group)),
         ):
             handler = Handler(settings, sidecar, database, monitor)

@@ -27,7 +27,7 @@ async def skip(settings: Settings, partition: str, offset: str) -> str:
     if not offset.isdecimal():
         raise ServiceError(422, f"offset: expected a number, got {offset!r}")
     place, at = Partition(topic, int(number)), int(offset)
-    async with Database(settings) as database, Kafka(settings.kafka_brokers, GROUP_SECONDS) as kafka:
+    async with Database(settings) as database, Kafka(settings, GROUP_SECONDS) as kafka:
         group = Group(kafka, settings.kafka_consumer_group)
         position = await _position(group, place)
         if position.committed > position.end:

@@ -1,12 +1,13 @@
 """How connections to PostgreSQL are made, and what bounds them there: a client gives up by itself, and may be gone."""
 
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import asyncpg
 
-from app import SERVICE
+from app import SERVICE, tls
 from app.config import Settings
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def make_pool(
         user=settings.postgres_user,
         password=settings.postgres_password.get_secret_value(),
         database=settings.postgres_database,
-        ssl=False,  # the backends have no TLS yet, and asking for it would cost each connection a round trip
+        ssl=_tls(settings),
         timeout=settings.database_timeout_seconds,
         min_size=0,
         max_size=connections,
@@ -55,6 +56,11 @@ async def bounded(connection: "PoolConnectionProxy", settings: Settings) -> Asyn
     async with connection.transaction():
         await connection.execute(";".join(f"SET LOCAL {name} = {value}" for name, value in _bounds(settings).items()))
         yield
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | Literal[False]:
+    # to ask a server without TLS for it would cost each connection a round trip
+    return settings.postgres_ssl_mode == "verify-full" and tls.context(settings.postgres_ssl_root_cert)
 
 
 def _is_pooled(settings: Settings) -> bool:

@@ -35,7 +35,7 @@ class Progress:
         self._silent_seconds = settings.silent_seconds
         self._period_seconds = settings.events_period_seconds
         # less than the check's own time
-        self._kafka = Kafka(settings.kafka_brokers, 0.4 * settings.check_timeout_seconds)
+        self._kafka = Kafka(settings, 0.4 * settings.check_timeout_seconds)
         self._flow = Flow()
         group = Group(self._kafka, settings.kafka_consumer_group)
         self._consumption = Consumption(group, self._flow, 0.8 * settings.check_timeout_seconds)

@@ -6,10 +6,12 @@ from contextlib import suppress
 from typing import Any, Self
 
 from aiokafka.client import AIOKafkaClient  # type: ignore[import-untyped]  # it ships no types
+from aiokafka.conn import create_conn  # type: ignore[import-untyped]  # it ships no types
 from aiokafka.errors import KafkaConnectionError, KafkaError, for_code  # type: ignore[import-untyped]  # it ships no types
 from aiokafka.protocol.metadata import MetadataRequest  # type: ignore[import-untyped]  # it ships no types
 
-from app import SERVICE
+from app import SERVICE, tls
+from app.config import Settings
 from app.errors import DependencyUnavailableError
 from app.sidecar.api import DEAD_LETTER_TOPIC, TOPIC
 
@@ -19,9 +21,14 @@ TOPICS = (TOPIC, DEAD_LETTER_TOPIC)
 class Kafka:
     """Asks the brokers; DependencyUnavailableError from every question that gets no answer in `timeout_seconds`."""
 
-    def __init__(self, brokers: str, timeout_seconds: float) -> None:
-        self._brokers = brokers
+    def __init__(self, settings: Settings, timeout_seconds: float) -> None:
+        self._brokers = settings.kafka_brokers
         self._timeout_seconds = timeout_seconds
+        self._arguments = {
+            "client_id": f"{SERVICE}-check",
+            "request_timeout_ms": int(timeout_seconds * 1000),
+            **_security(settings),
+        }
         self._client: AIOKafkaClient | None = None
 
     async def __aenter__(self) -> Self:
@@ -54,16 +61,23 @@ class Kafka:
 
     async def _connected(self) -> AIOKafkaClient:
         if self._client is None:
-            self._client = AIOKafkaClient(
-                bootstrap_servers=self._brokers,
-                client_id=f"{SERVICE}-check",
-                request_timeout_ms=int(self._timeout_seconds * 1000),
-            )
-            # cancelled itself it would leave its connection open; it has a time-out of its own
-            await self._ended(self._client.bootstrap())
+            self._client = AIOKafkaClient(bootstrap_servers=self._brokers, **self._arguments)
+            try:
+                # cancelled itself it would leave its connection open; it has a time-out of its own
+                await self._ended(self._client.bootstrap())
+            except KafkaConnectionError:
+                if "ssl_context" in self._arguments:
+                    await self._ended(self._require_connection())
+                raise
             # what it asks by itself after a broken connection
             self._client.set_topics(TOPICS)
         return self._client
+
+    async def _require_connection(self) -> None:
+        """Raise what the first broker, or its certificate, is refused for: the client tells that to its log alone."""
+        host, _, port = self._brokers.partition(",")[0].strip().rpartition(":")
+        connection = await create_conn(host, int(port), **self._arguments)
+        connection.close()
 
     async def close(self) -> None:
         """Close the connection; the next question makes a new one."""
@@ -82,6 +96,19 @@ class Kafka:
         except asyncio.CancelledError:
             await asyncio.wait([task], timeout=self._timeout_seconds)
             raise
+
+
+def _security(settings: Settings) -> dict[str, Any]:
+    """How the brokers are asked."""
+    protocol, password = settings.kafka_security_protocol, settings.kafka_sasl_password
+    found: dict[str, Any] = {"security_protocol": protocol}
+    if protocol != "PLAINTEXT":
+        found["ssl_context"] = tls.context(settings.kafka_ssl_root_cert)
+    if protocol == "SASL_SSL" and password:
+        found["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        found["sasl_plain_username"] = settings.kafka_sasl_username
+        found["sasl_plain_password"] = password.get_secret_value()
+    return found
 
 
 async def _any_node(client: AIOKafkaClient) -> int:

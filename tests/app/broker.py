@@ -1,6 +1,7 @@
 """A stand-in for Kafka: it speaks just enough of the protocol to be asked for its topics, a group, and a log."""
 
 import asyncio
+import ssl
 import struct
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -25,6 +26,8 @@ from app.sidecar.api import DEAD_LETTER_TOPIC, TOPIC
 from tests.app.listener import close
 
 NODE, EARLIEST, UNKNOWN_TOPIC, UNKNOWN_MEMBER = 1, -2, 3, 25
+MECHANISM, UNSUPPORTED_MECHANISM, AUTHENTICATION_FAILED = "PLAIN", 33, 58
+LARGEST_REQUEST_BYTES = 100 * 1024 * 1024
 JOINING, GENERATION = "who joins", 7
 PARTITIONS = {TOPIC: 8, DEAD_LETTER_TOPIC: 1}
 
@@ -34,6 +37,9 @@ class StandInBroker:
 
     def __init__(self) -> None:
         self.port = 0
+        self.tls: ssl.SSLContext | None = None
+        self.passwords: dict[str, str] = {}
+        """Of who may come, where everybody has to say who it is; the only mechanism is PLAIN."""
         self.topics = [TOPIC, DEAD_LETTER_TOPIC]
         self.frozen = False
         self.unanswered: set[int] = set()
@@ -70,12 +76,14 @@ class StandInBroker:
             admin.DescribeGroupsRequest_v0.API_KEY: (admin.DescribeGroupsRequest_v0, self._group),
             fetch.FetchRequest_v4.API_KEY: (fetch.FetchRequest_v4, self._fetch),
             admin.ApiVersionRequest_v0.API_KEY: (admin.ApiVersionRequest_v0, self._versions),
+            admin.SaslHandShakeRequest_v1.API_KEY: (admin.SaslHandShakeRequest_v1, self._handshake),
+            admin.SaslAuthenticateRequest_v0.API_KEY: (admin.SaslAuthenticateRequest_v0, self._authenticate),
         }
 
     async def start(self) -> None:
         """Listen, on the same port as before if there was one."""
         self._connections: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -94,6 +102,8 @@ class StandInBroker:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 (size,) = struct.unpack(">i", await reader.readexactly(4))
+                if size > LARGEST_REQUEST_BYTES:  # as somebody who wants TLS seems to send
+                    break
                 content = BytesIO(await reader.readexactly(size))
                 api, _, correlation, _ = RequestHeader_v1.SCHEMA.decode(content)
                 if not self.frozen and api not in self.unanswered:
@@ -108,6 +118,16 @@ class StandInBroker:
     def _versions(self, _: Any) -> Any:  # noqa: ANN401 - it ships no types
         spoken = [(api, request.API_VERSION, request.API_VERSION) for api, (request, _) in self._requests.items()]
         return admin.ApiVersionResponse_v0(0, spoken)
+
+    def _handshake(self, request: Any) -> Any:  # noqa: ANN401 - it ships no types
+        code = 0 if request.mechanism == MECHANISM else UNSUPPORTED_MECHANISM
+        return admin.SaslHandShakeResponse_v1(code, [MECHANISM])
+
+    def _authenticate(self, request: Any) -> Any:  # noqa: ANN401 - it ships no types
+        _, user, password = request.sasl_auth_bytes.decode().split("\0")
+        is_known = self.passwords.get(user) == password
+        told = (0, None) if is_known else (AUTHENTICATION_FAILED, "Authentication failed: Invalid username or password")
+        return admin.SaslAuthenticateResponse_v0(*told, b"")
 
     def _metadata(self, request: Any) -> Any:  # noqa: ANN401 - it ships no types
         self.asked_topics.append(request.topics)

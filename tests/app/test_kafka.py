@@ -6,6 +6,7 @@ import gc
 import pytest
 from aiokafka.protocol.metadata import MetadataRequest_v0  # type: ignore[import-untyped]  # it ships no types
 
+from app.config import Settings
 from app.kafka.connection import Kafka
 from tests.app.broker import StandInBroker
 from tests.app.waiting import in_time
@@ -13,17 +14,17 @@ from tests.app.waiting import in_time
 pytestmark = [pytest.mark.anyio, pytest.mark.brief]
 
 
-async def test_a_question_that_is_given_up_leaves_no_connection_open(broker: StandInBroker) -> None:
+async def test_a_question_that_is_given_up_leaves_no_connection_open(settings: Settings, broker: StandInBroker) -> None:
     broker.unanswered = {MetadataRequest_v0.API_KEY}
-    async with Kafka(f"127.0.0.1:{broker.port}", 0.5) as kafka:
+    async with Kafka(settings, 0.5) as kafka:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
                 await kafka.describe_topics()
     gc.collect()  # a connection that nobody closed warns, which is an error here
 
 
-async def test_who_is_cancelled_while_it_closes_a_connection_is_cancelled(broker: StandInBroker) -> None:
-    async with Kafka(f"127.0.0.1:{broker.port}", in_time(1)) as kafka:
+async def test_who_is_cancelled_while_it_closes_a_connection_is_cancelled(settings: Settings) -> None:
+    async with Kafka(settings, in_time(1)) as kafka:
         for turns in range(20):
             await kafka.describe_topics()
             closing = asyncio.create_task(kafka.close())

@@ -47,7 +47,7 @@ async def settings(settings: Settings) -> Settings:
 async def keeper(settings: Settings) -> AsyncIterator[Retention]:
     """A retention of a minute for every table, that looks when it is told to."""
     settings = settings.model_copy(update={rule.setting: SECONDS for rule in RULES})
-    async with Database(settings, connections=1) as database, Kafka(settings.kafka_brokers, in_time(1)) as kafka:
+    async with Database(settings, connections=1) as database, Kafka(settings, in_time(1)) as kafka:
         yield Retention(settings, database, Group(kafka, settings.kafka_consumer_group))
 
 
@@ -237,7 +237,7 @@ async def test_each_table_has_a_retention_of_its_own(
     await pass_a_minute(sql)
     log(broker, EVENTS, 18, 20)
     settings = settings.model_copy(update={"effects_retention_seconds": SECONDS})
-    async with Database(settings) as database, Kafka(settings.kafka_brokers, in_time(1)) as kafka:
+    async with Database(settings) as database, Kafka(settings, in_time(1)) as kafka:
         await look(Retention(settings, database, Group(kafka, "group")))
     assert await left(sql) == {"processed_events"}
 

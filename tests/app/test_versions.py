@@ -124,7 +124,7 @@ async def test_what_is_old_is_deleted(
     log(broker, EVENTS, 9, 9)
     log(broker, LETTERS, 9, 9)
     settings = settings.model_copy(update={rule.setting: 60.0 for rule in RULES})
-    async with Database(settings) as database, Kafka(settings.kafka_brokers, in_time(1)) as kafka:
+    async with Database(settings) as database, Kafka(settings, in_time(1)) as kafka:
         await look(Retention(settings, database, Group(kafka, settings.kafka_consumer_group)))
     assert await left(sql) == set()
 
