@@ -32,6 +32,7 @@ LEFT = {"Prefer": "anything-else"}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 ID = re.compile("[0-9a-f]{32}")
 PLACES = 2
+NEEDED = {"database", "pubsub"}
 QUEUED = "SELECT key, data::text, digest, bytes, traceparent, tracestate FROM outbox ORDER BY number"
 
 
@@ -55,13 +56,15 @@ async def client(
     with served(tmp_path, **ENVIRONMENT | settings) as agent:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{agent.port}") as session:
 
-            async def publishes() -> int:
+            async def failing() -> set[str]:
                 try:
-                    return (await publish(session, {"message": "m"}, {}))[0]
+                    async with session.get("/ready") as answer:
+                        checks = (await answer.json(content_type=None))["checks"]
                 except aiohttp.ClientConnectionError:
-                    return 0
+                    return NEEDED
+                return {name for name in NEEDED if checks[name]["status"] != "ok"}
 
-            await until("the agent to publish", publishes, lambda status: status == 200, 20)
+            await until("the agent to publish and to queue", failing, lambda names: not names, 20)
             sidecar.records.clear()
             yield session
 
