@@ -56,7 +56,9 @@ async def test_without_the_database_a_query_is_a_503_in_time(
 
 
 async def test_connections_that_died_without_a_word_are_not_used_again(settings: Settings, gate: Gate) -> None:
-    async with running(create_app(settings.model_copy(update={"postgres_port": gate.port}))) as client:
+    # so long that whoever uses one of them is late
+    beyond = settings.model_copy(update={"postgres_port": gate.port, "database_timeout_seconds": 20.0})
+    async with running(create_app(beyond)) as client:
         await until_ready(client)
         await asyncio.gather(*(client.get("/db/query") for _ in range(10)))
 

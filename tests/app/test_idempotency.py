@@ -16,7 +16,7 @@ from tests.app.postgres import PostgresServer
 from tests.app.sidecar import StandInSidecar
 from tests.app.waiting import in_time
 
-pytestmark = [pytest.mark.anyio, pytest.mark.brief]
+pytestmark = pytest.mark.anyio
 
 EVENT: dict[str, Any] = {"message": "m", "metadata": {"key": "k", "amount": 1.5, "more": {"b": [1, None], "a": "ü"}}}
 OTHER = {"message": "m", "metadata": {"key": "k", "amount": 2.5}}
@@ -84,6 +84,7 @@ async def test_the_same_data_written_in_another_way_is_the_same_event(
     assert len(sidecar.published) == 1, "it was taken for another event and dead-lettered"
 
 
+@pytest.mark.brief
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
 async def test_without_the_database_an_event_with_a_key_is_published_all_the_same(
     settings: Settings, sidecar: StandInSidecar, postgres: PostgresServer, how: str

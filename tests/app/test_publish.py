@@ -13,7 +13,7 @@ from tests.app.client import assert_problem, deliver, until_failing
 from tests.app.sidecar import StandInSidecar
 from tests.app.waiting import in_time, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.brief]
+pytestmark = pytest.mark.anyio
 
 DEEP: list[Any] = []
 for _ in range(70):
@@ -142,11 +142,12 @@ async def test_without_the_broker_nothing_is_sent_to_the_sidecar(
     problem = assert_problem(response, 503, "pubsub")
     assert problem["id"]
     assert int(response.headers["retry-after"]) > 0
-    assert response.elapsed.total_seconds() < in_time(0.5)
+    assert response.elapsed.total_seconds() < in_time(1)
     assert not [request for request in sidecar.requests if "publish" in request]
     await broker.start()
 
 
+@pytest.mark.brief
 @pytest.mark.parametrize("how", ["fails", "hangs", "is gone"])
 async def test_a_sidecar_that_does_not_publish_is_a_503_with_the_id(
     agent: httpx.AsyncClient, sidecar: StandInSidecar, how: str

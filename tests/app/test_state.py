@@ -12,7 +12,7 @@ from tests.app.client import assert_problem
 from tests.app.sidecar import StandInSidecar
 from tests.app.waiting import in_time
 
-pytestmark = [pytest.mark.anyio, pytest.mark.brief]
+pytestmark = pytest.mark.anyio
 
 VALUES: list[Any] = [None, True, 0, -0.5, 2**53, 1e300, "", "ü\0\u2028<&>", [], {}, {"a": [1, {"b": None}]}]
 KEYS = [
@@ -112,6 +112,7 @@ async def test_a_member_that_means_nothing_is_refused(agent: httpx.AsyncClient, 
     assert not sidecar.state
 
 
+@pytest.mark.brief
 @pytest.mark.parametrize("how", ["fails", "hangs", "has no store"])
 async def test_a_sidecar_that_does_not_answer_is_a_503(
     agent: httpx.AsyncClient, settings: Settings, sidecar: StandInSidecar, how: str

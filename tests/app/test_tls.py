@@ -160,7 +160,7 @@ async def test_a_broker_without_tls_is_refused_and_named(
     settings: Settings, broker: StandInBroker, root_cert: Path
 ) -> None:
     async with kafka_at(settings, broker.port, root_cert) as kafka:
-        with pytest.raises(DependencyUnavailableError, match="does not answer: (?!Timeout)"):
+        with pytest.raises(DependencyUnavailableError, match=r"does not answer: (?!Timeout)"):
             await kafka.check()
 
 
