@@ -5,6 +5,8 @@ from functools import partial
 from http.client import SERVICE_UNAVAILABLE
 from typing import Any
 
+from httpx import Response
+
 from acceptance.agent.system import System
 from acceptance.harness.errors import EnvironmentNotReadyError, UnmetError, expect
 from acceptance.harness.faults.faults import Fault, Faults
@@ -34,7 +36,8 @@ def test_agent_tells_the_truth_while_a_backend_is_away_and_recovers_alone(
     inject = faults.killed if entry.fault == "killed" else faults.frozen
     with inject(system.target(entry.target), watched, entry.lasts_s) as fault:
         failed = system.until_red(watched, fault.at, judge.bound("ready_fails_s"))
-        require_refused(agent, entry.target, judge)
+        method, path, body, dependency = NEEDS[entry.target]
+        refused = agent.call(method, path, json=body)
         # as long as the probe has it: what is over sooner was not away for who asks by the Service
         gone = partial(watched.first, "endpoints", "0", fault.at)
         with suppress(UnmetError):
@@ -44,6 +47,7 @@ def test_agent_tells_the_truth_while_a_backend_is_away_and_recovers_alone(
     first_event = system.publish_and_wait(agent, judge.bound("first_event_s"))
 
     require_bitten(watched, fault, entry.target)
+    require_refused(refused, dependency, judge)
     judge(share("unhealthy_percent", watched, "health", fault.at, other_than="200"))
     judge(took("ready_fails_s", fault.at, failed), endpoints_gone(watched, fault.at, back))
     endpoints = watched.of("endpoints", fault.at, back)
@@ -51,13 +55,13 @@ def test_agent_tells_the_truth_while_a_backend_is_away_and_recovers_alone(
     judge(recovered(watched, failed, back), most("first_event_s", first_event))
 
 
-def require_refused(agent: Api, target: str, judge: Judge) -> None:
-    """Raise UnmetError unless what needs a backend that is away is refused, by 503 that names it."""
-    method, path, body, dependency = NEEDS[target]
-    refused = agent.call(method, path, json=body)
-    judge(slowest("answer_s", [refused]))
-    told = refused.status_code == SERVICE_UNAVAILABLE and dependency in refused.json().get("detail", "")
-    expect(told, f"{method} {path} to answer 503 and name {dependency}", shorten(refused))
+def require_refused(answer: Response, dependency: str, judge: Judge) -> None:
+    """Raise UnmetError unless what needs a backend that is away was refused, by 503 that names it."""
+    judge(slowest("answer_s", [answer]))
+    told = answer.status_code == SERVICE_UNAVAILABLE and dependency in answer.json().get("detail", "")
+    expect(
+        told, f"{answer.request.method} {answer.request.url.path} to answer 503 and name {dependency}", shorten(answer)
+    )
 
 
 def require_bitten(watched: Timeline, fault: Fault, target: str) -> None:

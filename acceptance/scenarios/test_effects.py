@@ -80,9 +80,9 @@ def kill_once(
         system.require_steady(agent)
 
     def once(number: int, after_s: float) -> Kill:
-        effects = Effects(database, waiting, dead_letters, f"acceptance-{uuid4()}")
         name = f"writes {number}"
         waiting.until("the steady state", require_back, BACK_S)
+        effects = Effects(database, waiting, dead_letters, f"acceptance-{uuid4()}")
         workload = find(cluster, target.namespace, target.name)
         with ExitStack() as sending:
             sending.enter_context(load.sending(writes(url, PER_SECOND, effects.key, name=name, headers=headers)))

@@ -37,6 +37,7 @@ Places = dict[tuple[int, int], Foreign]
 
 
 @proves("scenario-40-foreign-records", "endurance-foreign-records")
+@pytest.mark.usefixtures("faults")
 @pytest.mark.usefixtures("memory")
 def test_every_record_of_a_foreign_producer_is_applied_or_on_record(
     system: System, entry: Entry, database: Database, topic: Topic, load: Load, effects: Effects, judge: Judge

@@ -34,7 +34,14 @@ INSIDE_S = 300
 
 @proves("scenario-30-forged-events")
 def test_a_forged_event_is_refused_and_the_real_one_of_its_id_is_applied(
-    agent: Api, caller: Api, ways: list[Way], database: Database, toolbox: Toolbox, topic: Topic, judge: Judge
+    agent: Api,
+    caller: Api,
+    sidecar: Api,
+    ways: list[Way],
+    database: Database,
+    toolbox: Toolbox,
+    topic: Topic,
+    judge: Judge,
 ) -> None:
     key, event_id = f"acceptance-{uuid4()}", uuid4().hex
     tried = [(way, *one) for way in ways for one in answered(toolbox, way, event_id, key)]
@@ -47,10 +54,10 @@ def test_a_forged_event_is_refused_and_the_real_one_of_its_id_is_applied(
         allowed = partial(require_allowed, caller, method, f"/invoke{path}", content)
         judge.within("reached_s", f"{method} /invoke{path} to be allowed", allowed)
     judge.within("applied_s", "the real event to be in effect", partial(require_total, agent, key, 7))
-
     # a record may call itself anything: it is delivered all the same
     topic.write([Record(cloud_event(uuid4().hex, key, amount=1), headers=dict.fromkeys(HEADERS, "7"))])
     judge.within("applied_s", "a record with forged headers to be in effect", partial(require_total, agent, key, 8))
+    require_invoked(sidecar)
 
 
 @pytest.fixture
@@ -58,17 +65,14 @@ def ways(
     system: System,
     agent: Api,
     caller: Api,
-    sidecar: Api,
     agent_forward: PortForward,
     caller_forward: PortForward,
     credentials: dict[str, str],
     judge: Judge,
 ) -> list[Way]:
-    """Every way to the agent that somebody may try, beside the two that are allowed, once these lead there."""
+    """Every way to the agent that somebody may try, once the caller's own leads there."""
     system.until_steady(agent)
     judge.within("reached_s", "/invoke/health to be answered", partial(reached, caller, "/invoke/health"))
-    health = sidecar.json("GET", f"{INVOKE.format(contract.AGENT)}health")
-    expect(health.get("service") == contract.AGENT, "the agent to be invoked by its own sidecar", health)
     # only now: until something was answered, a port-forward may lead to a pod that is gone
     return ways_to_agent(system, agent_forward, caller_forward, credentials)
 
@@ -94,6 +98,12 @@ def ways_to_agent(
         of_pod("a foreign pod, to the sidecar", f"{pod.host}:{contract.SIDECAR_PORT}"),
         of_pod("a foreign pod, to the sidecar's port for others", f"{pod.host}:{contract.SIDECAR_INTERNAL_PORT}"),
     ]
+
+
+def require_invoked(sidecar: Api) -> None:
+    """Raise UnmetError unless the agent's own sidecar may invoke it."""
+    health = sidecar.json("GET", f"{INVOKE.format(contract.AGENT)}health")
+    expect(health.get("service") == contract.AGENT, "the agent to be invoked by its own sidecar", health)
 
 
 def answered(toolbox: Toolbox, way: Way, event_id: str, key: str) -> Iterator[tuple[str, int]]:

@@ -21,6 +21,7 @@ from acceptance.harness.suite.numbers import count, most
 from acceptance.harness.suite.run import Run
 from acceptance.harness.waiting import Waiting
 
+VALUE = {"from": "before"}
 SHOWN_S = 15
 DELETED_S = 120
 
@@ -78,11 +79,11 @@ def test_an_apply_brings_everything_back(
 ) -> None:
     require_usual(system)
     faults.begin(system.agent)
-    agent.json("POST", "/state", json={"key": effects.key, "value": {"from": "before"}})
+    name = overlay.deployed(system.cluster.kubectl.context, agent_options.overlay)
+    agent.json("POST", "/state", json={"key": effects.key, "value": VALUE})
     first = publish_and_apply(agent, effects, judge)
     before = kept(agent, effects.key)
 
-    name = overlay.deployed(system.cluster.kubectl.context, agent_options.overlay)
     with faults.journal.promised("apply", overlay=name):
         system.cluster.kubectl.run("delete", "namespace", system.namespace, timeout_s=DELETED_S)
     judge.within("back_s", "the steady state", partial(system.require_steady, agent))
@@ -103,5 +104,7 @@ def publish_and_apply(agent: Api, effects: Effects, judge: Judge, *before: str) 
 
 
 def kept(agent: Api, key: str) -> dict[str, Any]:
-    """The state and the events of a key."""
-    return {"state": agent.json("GET", f"/state/{key}"), "events": agent.json("GET", f"/events?key={key}")}
+    """The state and the events of a key. Raises UnmetError unless the state is what was saved."""
+    state = agent.json("GET", f"/state/{key}")
+    expect(state["value"] == VALUE, f"the state that was saved: {VALUE}", state)
+    return {"state": state, "events": agent.json("GET", f"/events?key={key}")}

@@ -86,15 +86,16 @@ def brokers(faults: Faults, system: System, topic: Topic, dead_letters: Topic) -
 
 
 @pytest.fixture
-def retained(faults: Faults, system: System, agent: Api) -> Iterator[None]:
-    """The agent, told how old a row may get."""
+def retained(faults: Faults, system: System, agent: Api, events: Events, judge: Judge) -> Iterator[None]:
+    """The agent, told how old a row may get; what took effect twice is counted when it is as before."""
     with revised(faults, system, dict.fromkeys(SETTINGS, str(RETENTION_S))):
         system.until_steady(agent, ROLLED_OUT_S)
         yield
+    judge(count("applied_twice", events.effects.twice()))
 
 
 @proves("scenario-46-retention")
-@pytest.mark.usefixtures("retained")
+@pytest.mark.usefixtures("brokers", "retained")
 def test_an_old_id_is_kept_as_long_as_kafka_has_it_and_deleted_then(
     system: System, entry: Entry, schema: Schema, topic: Topic, brokers: list[Broker], events: Events, judge: Judge
 ) -> None:
@@ -114,4 +115,3 @@ def test_an_old_id_is_kept_as_long_as_kafka_has_it_and_deleted_then(
     for broker in brokers:
         broker.run(EMPTY, *broker.topic.offsets())
     judge.within("deleted_s", "rows whose records are gone to be deleted", events.require_deleted)
-    judge(count("applied_twice", events.effects.twice()))
