@@ -20,6 +20,7 @@ from app.routes.fast import Publishes
 from app.server.crowd import Places
 from app.server.fast_path import FastPath
 from tests.app.broker import StandInBroker
+from tests.app.client import failing
 from tests.app.postgres import PASSWORD, PostgresServer
 from tests.app.served import served
 from tests.app.sidecar import StandInSidecar
@@ -58,15 +59,14 @@ async def client(
     with served(tmp_path, **ENVIRONMENT | settings) as agent:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{agent.port}") as session:
 
-            async def failing() -> set[str]:
+            async def missing() -> set[str]:
                 try:
                     async with session.get("/ready") as answer:
-                        checks = (await answer.json(content_type=None))["checks"]
+                        return NEEDED & failing(await answer.json(content_type=None))
                 except aiohttp.ClientConnectionError:
                     return NEEDED
-                return {name for name in NEEDED if checks[name]["status"] != "ok"}
 
-            await until("the agent to publish and to queue", failing, lambda names: not names, 20)
+            await until("the agent to publish and to queue", missing, lambda names: not names, 20)
             sidecar.records.clear()
             yield session
 
