@@ -1,6 +1,5 @@
 """What became of events, told by PostgreSQL and by the dead letter topic."""
 
-import json
 import time
 from base64 import b64decode
 from collections import Counter
@@ -21,6 +20,7 @@ WHERE starts_with(key, $1) OR starts_with(event_id, $1) ORDER BY number
 NUMBER = "SELECT count(DISTINCT event_id) FROM effects WHERE starts_with(key, $1) OR starts_with(event_id, $1)"
 APPLIED = "SELECT event_id FROM effects WHERE event_id = ANY($1)"
 TOTALS = "SELECT key, count, amount FROM totals WHERE starts_with(key, $1)"
+RECORDED = "SELECT reason, attempts, encode(original, 'base64') AS original FROM dead_letters WHERE id = $1"
 ABSORBED = "SELECT coalesce(sum(deliveries - 1), 0)::integer FROM processed_events WHERE starts_with(key, $1)"
 
 
@@ -88,9 +88,6 @@ class Effects:
         return sum(self._dead_letters.offsets().values()) - sum(self._before.values())
 
 
-RECORDED = "SELECT reason, attempts, encode(original, 'base64') AS original FROM dead_letters WHERE id = $1"
-
-
 @dataclass(frozen=True)
 class DeadLetter:
     """What is told of a dead-lettered event."""
@@ -110,8 +107,5 @@ def in_table(database: Database, event_id: str) -> DeadLetter:
 
 def in_topic(dead_letters: Topic, event_id: str, offsets: dict[str, int], within_s: float) -> DeadLetter:
     """What the topic has of it behind some offsets. Raises UnmetError when that is nothing after `within_s`."""
-    found = dead_letters.find(f'"{event_id}"', offsets, within_s)
-    if not found:
-        raise UnmetError(f"a record of {event_id} in {dead_letters.name}", "none", within_s)
-    data = json.loads(found["value"])["data"]
+    data = dead_letters.envelope(event_id, offsets, within_s)["data"]
     return DeadLetter(data["reason"], data["attempts"], b64decode(data["original_base64"]))

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from acceptance.harness.errors import UnmetError
 from acceptance.harness.faults.faults import Faults
 from acceptance.harness.kube.objects import Pod
 from acceptance.harness.probes.toolbox import Toolbox
@@ -73,6 +74,14 @@ class Topic:
         wanted = self._wanted(id=event_id, offsets=offsets, within_s=within_s * self.toolbox.waiting.time_scale)
         found: dict[str, Any] | None = self.toolbox.run("topic", "find", wanted, timeout_s=within_s + 20)
         return found
+
+    def envelope(self, event_id: str, offsets: dict[str, int], within_s: float) -> dict[str, Any]:
+        """The event about an id behind some offsets. Raises UnmetError when there is none after `within_s`."""
+        found = self.find(f'"{event_id}"', offsets, within_s)
+        if not found:
+            raise UnmetError(f"a record of {event_id} in {self.name}", "none", within_s)
+        envelope: dict[str, Any] = json.loads(found["value"])
+        return envelope
 
     def count(self, event_id: str, offsets: dict[str, int]) -> int:
         """How many records behind `offsets`, up to where the topic ends now, carry the id."""

@@ -10,7 +10,7 @@ from acceptance.agent.effects import in_table
 from acceptance.agent.schema import Schema
 from acceptance.agent.system import System
 from acceptance.agent.topic import Topic
-from acceptance.harness.errors import NotYetError, UnmetError
+from acceptance.harness.errors import NotYetError
 from acceptance.harness.probes.api import Api, reached
 from acceptance.harness.suite.catalogue import proves
 from acceptance.harness.suite.judge import Judge
@@ -44,9 +44,9 @@ def test_one_trace_reaches_the_topic_the_log_and_the_dead_letter(
         publish(caller, asked, trace_id)
         judge.within("recorded_s", "the last to be given up", partial(in_table, database, given_up))
 
-    places = {"the dead letter": envelope(dead_letters, given_up, letters, judge.bound("recorded_s"))}
+    places = {"the dead letter": dead_letters.envelope(given_up, letters, judge.bound("recorded_s"))}
     for event_id in asked:
-        places[f"the record of {event_id}"] = envelope(topic, event_id, ends, judge.bound("recorded_s"))
+        places[f"the record of {event_id}"] = topic.envelope(event_id, ends, judge.bound("recorded_s"))
         places[f"the log of {event_id}"] = logged(system, event_id)
     judge(count("places", places), count("of_another_trace", others(places, trace_id)))
 
@@ -57,15 +57,6 @@ def publish(caller: Api, asked: dict[str, tuple[str, int]], trace_id: str) -> No
     for event_id, (prefer, status) in asked.items():
         named = headers | {"Idempotency-Key": event_id, "Prefer": prefer}
         caller.json("POST", "/invoke/publish", status, json={"message": "traced"}, headers=named)
-
-
-def envelope(topic: Topic, event_id: str, ends: dict[str, int], within_s: float) -> Found:
-    """The event about an id behind some offsets. Raises UnmetError when there is none after `within_s`."""
-    found = topic.find(f'"{event_id}"', ends, within_s)
-    if not found:
-        raise UnmetError(f"a record of {event_id} in {topic.name}", "none", within_s)
-    read: Found = json.loads(found["value"])
-    return read
 
 
 def logged(system: System, event_id: str) -> Found:

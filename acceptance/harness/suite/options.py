@@ -73,8 +73,6 @@ class Options:
     plan: bool
     given: tuple[str, ...] = ()
     """What another run has to be given to be the same, but for the tiers."""
-    prefix: str = ""
-    """What stands before the name of an option."""
 
 
 def add(parser: pytest.Parser, table: Iterable[Option] = TABLE, prefix: str = PREFIX) -> None:
@@ -149,5 +147,4 @@ def parse(config: pytest.Config, catalogue: Catalogue) -> Options:
         seed=int(seed),
         plan=values["plan"],
         given=tuple(f"{written(config, name)}={value}" for name, value in same),
-        prefix=written(config, "")[2:],
     )

@@ -27,7 +27,7 @@ from acceptance.harness.suite import report
 from acceptance.harness.suite.artifacts import Artifacts, Masking
 from acceptance.harness.suite.catalogue import TIERS, Entry
 from acceptance.harness.suite.explanation import Diagnosis, explain
-from acceptance.harness.suite.options import Options
+from acceptance.harness.suite.options import Options, written
 from acceptance.harness.suite.report import Result
 from acceptance.harness.suite.selection import entry_of
 from acceptance.harness.waiting import Waiting
@@ -200,5 +200,5 @@ class Run:
 
 def rerun_of(config: pytest.Config, options: Options, entry: Entry) -> str:
     """The command that runs an entry again, as a run was given its options."""
-    tier = [] if entry.tier == TIERS[0] else [f"--{options.prefix}{entry.tier}"]
+    tier = [] if entry.tier == TIERS[0] else [written(config, entry.tier)]
     return " ".join(["pytest", *map(quote, [*config.args, *tier, *options.given]), f"-k {entry.id}"])

@@ -17,7 +17,7 @@ from acceptance.harness.errors import UnmetError
 from acceptance.harness.kube.cluster import Cluster
 from acceptance.harness.suite.catalogue import TIERS, Entry
 from acceptance.harness.suite.explanation import Diagnosis, explain
-from acceptance.harness.suite.options import Options
+from acceptance.harness.suite.options import SHORT, Options
 from acceptance.harness.suite.run import rerun_of
 from acceptance.harness.watching.logs import file_of, of_the_gone, severe_since
 from tests.acceptance.fakes import POD
@@ -28,7 +28,7 @@ ONE_OF_EACH_TIER = [next(one for one in ENTRIES.values() if one.tier == tier) fo
 
 @pytest.mark.parametrize("entry", ONE_OF_EACH_TIER, ids=TIERS)
 def test_the_command_to_run_an_entry_again_runs_it(entry: Entry) -> None:
-    config = cast("pytest.Config", SimpleNamespace(args=["acceptance"]))
+    config = cast("pytest.Config", SimpleNamespace(args=["acceptance"], stash={SHORT: True}))
     rerun = rerun_of(config, OPTIONS, entry)
     command = [sys.executable, "-m", *shlex.split(rerun), "--plan"]
     plan = subprocess.run(command, capture_output=True, text=True, check=True)
